@@ -1,0 +1,72 @@
+"""The errors llmrg raises on purpose, and how they read."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["BadStudyError", "LlmrgError", "TooManyBadStudiesError", "UserError", "nearest_spelling"]
+
+
+class LlmrgError(Exception):
+    """Base of every error that llmrg raises on purpose."""
+
+
+class UserError(LlmrgError):
+    """A mistake the user can mend; commands print it as one message and exit with code 2.
+
+    Args:
+        what: what is wrong, in one sentence.
+        where: the file, key or argument concerned.
+        allowed: the values that would have been accepted.
+        got: the value found; with ``allowed`` it yields the nearest spelling.
+        next_step: what to do about it.
+    """
+
+    exit_code = 2
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        allowed: Iterable[str] | None = None,
+        got: str | None = None,
+        next_step: str | None = None,
+    ) -> None:
+        choices = None if allowed is None else [str(choice) for choice in allowed]
+        parts = [what.rstrip(".") + "."]
+        if where:
+            parts.append(f"Where: {where}.")
+        if choices is not None:
+            parts.append(f"Allowed: {', '.join(choices)}.")
+            hint = nearest_spelling(got, choices) if got else None
+            if hint:
+                parts.append(f"Did you mean {hint!r}?")
+        if next_step:
+            parts.append(f"Next step: {next_step.rstrip('.')}.")
+        super().__init__(" ".join(parts))
+
+
+class BadStudyError(LlmrgError):
+    """One study cannot be used; it is named, counted and set aside, and the run goes on.
+
+    Args:
+        study_id: the study concerned.
+        reason: why, in one sentence, naming the file (never report text or a DICOM header).
+    """
+
+    def __init__(self, study_id: str, reason: str) -> None:
+        self.study_id = study_id
+        self.reason = reason
+        super().__init__(f"study {study_id!r}: {reason}")
+
+
+class TooManyBadStudiesError(UserError):
+    """More studies were set aside than the configuration tolerates."""
+
+
+def nearest_spelling(word: str, choices: Iterable[str]) -> str | None:
+    """Return the choice that looks most like ``word``, or None if none is close."""
+    matches = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
+    return matches[0] if matches else None

@@ -1,0 +1,31 @@
+"""What a report says of one finding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Mention", "Polarity", "Severity", "Side"]
+
+Polarity = Literal["positive", "negative", "uncertain"]
+Side = Literal["left", "right", "bilateral"]
+Severity = Literal["mild", "moderate", "severe"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mention:
+    """One finding as a text states it.
+
+    Args:
+        finding: its name in the vocabulary.
+        polarity: positive, negative or uncertain.
+        side: left, right or bilateral, where the text states one.
+        severity: mild, moderate or severe, where the text states one.
+        proof: the words that were read as the statement.
+    """
+
+    finding: str
+    polarity: Polarity
+    side: Side | None = None
+    severity: Severity | None = None
+    proof: str = ""
