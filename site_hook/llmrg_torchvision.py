@@ -7,9 +7,9 @@ compiled part does not load, the operators it would define are missing, and ``im
 
 The mend: this module and ``llmrg_torchvision.pth``, which calls :func:`install` at interpreter start, are put into
 site-packages by installing llmrg (see ``force-include`` in ``pyproject.toml``). At interpreter start nothing but this
-file is imported. When torchvision is first imported, the import runs as it is; only if it fails in the way above are the
-two missing operator schemas defined and the import run once more. So nothing at all happens where torchvision is healthy
-(torch with CUDA, or both from an index with CPU builds). Image models, transforms and datasets then work;
+file is imported. When torchvision is first imported, the import runs as it is; only if it fails in the way above are
+the two missing operator schemas defined and the import run once more. So nothing at all happens where torchvision is
+healthy (torch with CUDA, or both from an index with CPU builds). Image models, transforms and datasets then work;
 ``torchvision.ops.nms`` itself has no kernel and still raises, and so does ``torchvision.io``.
 """
 
