@@ -34,7 +34,10 @@ find_python() {
 
 make_environment() {
     local python
-    if .venv/bin/python -m pip --version >/dev/null 2>&1; then return; fi
+    # Its programs carry its own path: one that was moved with the checkout is made again.
+    if grep -qF "$(pwd -P)/.venv" .venv/bin/activate 2>/dev/null && .venv/bin/python -m pip --version >/dev/null 2>&1; then
+        return
+    fi
     python=$(find_python)
     say "Making .venv with $("$python" --version)"
     "$python" -m venv --clear .venv
@@ -57,6 +60,7 @@ prepare_environment() {
         say "Installing llmrg[$extras] into .venv"
         install_llmrg "$hardware" "$extras"
         fingerprint "$extras" >"$stamp"
+        fingerprint "$hardware" >".venv/llmrg-$hardware.stamp"
         say "Installed in $(elapsed $((SECONDS - start)))"
     fi
     # Tools that programs start by name (accelerate, ninja for DeepSpeed's operators) are those of .venv.
