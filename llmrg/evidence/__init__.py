@@ -1,0 +1,1 @@
+"""Evidence sources: what the decoder is told about a study, and where it came from."""

@@ -1,0 +1,66 @@
+"""What an evidence source is and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from llmrg.language.prompt import TokenSpace
+from llmrg.studies.batches import StudyBatch
+from llmrg.vision.features import VisualFeatures
+
+__all__ = ["Evidence", "EvidenceSource", "Record", "TokenSpaceLike"]
+
+TokenSpaceLike = TokenSpace
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What a source tells the decoder about a batch, and where it came from.
+
+    Legend: B studies, K tokens, D_text width of the decoder's word embeddings.
+
+    Args:
+        kind: name of the source (``patches``, ``disease_queries``, ...).
+        embeddings: [B, K, D_text], or None where the source speaks in words or only to other sources.
+        mask: [B, K] bool.
+        losses: the source's own losses, batch means, by name.
+        state: tensors that later sources read (query tokens, probabilities, attention).
+        records: one readable record a study, filled only when asked for.
+    """
+
+    kind: str
+    embeddings: Tensor | None = None
+    mask: Tensor | None = None
+    losses: Mapping[str, Tensor] = field(default_factory=dict)
+    state: Mapping[str, Tensor] = field(default_factory=dict)
+    records: Sequence[Record] = ()
+
+
+class EvidenceSource(Protocol):
+    """The extension point of the LLM systems: a module that turns features into evidence."""
+
+    kind: str
+
+    def __call__(
+        self,
+        features: VisualFeatures,
+        batch: StudyBatch,
+        space: TokenSpace,
+        earlier: Mapping[str, Evidence],
+        *,
+        with_records: bool = False,
+    ) -> Evidence:
+        """Give evidence; ``earlier`` holds that of the sources before this one, by kind."""
+        ...
+
+
+def as_module(source: EvidenceSource) -> nn.Module:
+    """View a source as the module it is (sources are modules; the protocol names only the call)."""
+    if not isinstance(source, nn.Module):
+        raise TypeError(f"evidence source {source.kind!r} is not a torch module")
+    return source

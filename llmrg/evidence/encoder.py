@@ -1,0 +1,153 @@
+"""The study encoder: trunk and disease queries as the disease-classifier stage leaves them.
+
+It is frozen afterwards: it gives the vectors of the retrieval index and of the visual memory, and it is saved in the
+run, so that a query is always encoded as the index was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from llmrg.artefacts import Manifest, file_hash, read_manifest, write_text
+from llmrg.config import load_config, to_mapping
+from llmrg.errors import UserError
+from llmrg.evidence.disease_queries import DiseaseAnswers, DiseaseQueries
+from llmrg.evidence.settings import DiseaseQueriesConfig
+from llmrg.findings.vocabulary import Finding, get_vocabulary
+from llmrg.studies.batches import StudyBatch
+from llmrg.vision.backbone import Backbone, build_backbone
+from llmrg.vision.features import VisualFeatures
+from llmrg.vision.settings import BackboneConfig
+
+__all__ = ["EncoderConfig", "StudyEncoder", "build_encoder", "load_encoder", "retrieval_vectors", "save_encoder"]
+
+WEIGHTS = "encoder.safetensors"
+SETTINGS = "encoder.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """What a study encoder is built from.
+
+    Args:
+        vision: the trunk.
+        queries: the disease queries.
+        vocabulary: name of the finding vocabulary.
+        image_size: side of the square films.
+    """
+
+    vision: BackboneConfig
+    queries: DiseaseQueriesConfig
+    vocabulary: str
+    image_size: int
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The findings that are asked for (all of the vocabulary but ``No Finding``)."""
+        return get_vocabulary(self.vocabulary).abnormal
+
+
+class StudyEncoder(nn.Module):
+    """Trunk and disease queries.
+
+    Args:
+        backbone: the trunk.
+        queries: the disease queries.
+        config: what they were built from.
+    """
+
+    def __init__(self, *, backbone: Backbone, queries: DiseaseQueries, config: EncoderConfig) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.queries = queries
+        self.config = config
+
+    def forward(self, batch: StudyBatch) -> tuple[VisualFeatures, DiseaseAnswers]:
+        """Read the films and ask the queries."""
+        features = self.backbone(batch.pixels, batch.view_mask, batch.views)
+        return features, self.queries(features)
+
+    @torch.no_grad()
+    def encode(self, batches: Iterable[StudyBatch]) -> dict[str, Tensor]:
+        """Encode studies in evaluation mode.
+
+        Returns:
+            ``vectors`` [N, R] for retrieval (see :func:`retrieval_vectors`), ``tokens`` [N, F, D] and
+            ``probabilities`` [N, F, 3], on the CPU.
+        """
+        was_training = self.training
+        self.eval()
+        device = next(self.parameters()).device
+        found: dict[str, list[Tensor]] = {"vectors": [], "tokens": [], "probabilities": []}
+        for batch in batches:
+            features, answers = self(batch.to(device))
+            found["vectors"].append(retrieval_vectors(features, answers).cpu())
+            found["tokens"].append(answers.tokens.float().cpu())
+            found["probabilities"].append(answers.logits.float().sigmoid().cpu())
+        self.train(was_training)
+        return {name: torch.cat(parts) for name, parts in found.items()}
+
+
+def retrieval_vectors(features: VisualFeatures, answers: DiseaseAnswers) -> Tensor:
+    """Vectors whose inner product says how alike two studies look and how alike their predicted findings are.
+
+    The normalised pooled features and the normalised finding probabilities, side by side, each with half the weight.
+
+    Returns:
+        [B, D + 3F], of unit length, float32.
+    """
+    pooled = functional.normalize(features.pooled.float(), dim=-1)
+    predicted = functional.normalize(answers.logits.float().sigmoid().flatten(1), dim=-1)
+    return torch.cat([pooled, predicted], dim=-1) / 2**0.5
+
+
+def build_encoder(config: EncoderConfig) -> StudyEncoder:
+    """Build an encoder with fresh (or the trunk's published) weights."""
+    backbone = build_backbone(config.vision, image_size=config.image_size)
+    queries = DiseaseQueries(
+        findings=len(config.findings),
+        width=backbone.width,
+        heads=config.queries.heads,
+        sharpness=config.queries.sharpness,
+        dropout=config.queries.dropout,
+    )
+    return StudyEncoder(backbone=backbone, queries=queries, config=config)
+
+
+def save_encoder(encoder: StudyEncoder, directory: Path) -> str:
+    """Write weights and settings into ``directory``; return the hash of the weights."""
+    weights = {name: tensor.detach().contiguous().cpu() for name, tensor in encoder.state_dict().items()}
+    save_file(weights, directory / WEIGHTS)
+    settings: dict[str, Any] = to_mapping(encoder.config)
+    settings["vision"]["pretrained"] = False
+    settings["vision"]["checkpoint"] = None
+    write_text(directory / SETTINGS, json.dumps(settings, indent=2, sort_keys=True) + "\n")
+    return file_hash(directory / WEIGHTS)
+
+
+def load_encoder(directory: str | Path) -> tuple[StudyEncoder, Manifest]:
+    """Load a disease-classifier artefact.
+
+    Raises:
+        UserError: incomplete or damaged artefact, or weights that do not fit its settings.
+    """
+    directory = Path(directory)
+    manifest = read_manifest(directory)
+    manifest.require(kind="disease_classifier", where=directory)
+    if file_hash(directory / WEIGHTS) != manifest.encoder_hash:
+        raise UserError("The encoder's weights are damaged: their hash differs from the manifest's", where=str(directory))
+    encoder = build_encoder(load_config(EncoderConfig, directory / SETTINGS))
+    try:
+        encoder.load_state_dict(load_file(directory / WEIGHTS))
+    except RuntimeError as error:
+        raise UserError("The encoder's weights do not fit its settings", where=str(directory)) from error
+    return encoder, manifest

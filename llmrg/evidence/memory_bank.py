@@ -1,0 +1,96 @@
+"""A bank of remembered patterns with the training study and finding each comes from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from llmrg.artefacts import file_hash, write_text
+from llmrg.errors import UserError
+
+__all__ = ["MemoryBank", "Pattern", "sample_patterns"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pattern:
+    """Where a remembered pattern comes from."""
+
+    study_id: str
+    patient_id: str
+    finding: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryBank:
+    """Patterns [N, D] and where each comes from."""
+
+    vectors: Tensor
+    patterns: tuple[Pattern, ...]
+
+    def __post_init__(self) -> None:
+        if self.vectors.dim() != 2 or len(self.vectors) != len(self.patterns):
+            raise ValueError(f"{tuple(self.vectors.shape)} vectors for {len(self.patterns)} patterns")
+        if len(self.patterns) == 0:
+            raise ValueError("a memory bank must hold at least one pattern")
+
+    def save(self, directory: Path, name: str) -> None:
+        """Write ``NAME.safetensors`` and ``NAME.jsonl`` into ``directory``."""
+        save_file({"vectors": self.vectors.contiguous().cpu()}, directory / f"{name}.safetensors")
+        rows = (
+            {"study_id": p.study_id, "patient_id": p.patient_id, "finding": p.finding, "row": i}
+            for i, p in enumerate(self.patterns)
+        )
+        write_text(directory / f"{name}.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+    @classmethod
+    def load(cls, directory: Path, name: str, *, sha256: str | None = None) -> MemoryBank:
+        """Read a bank.
+
+        Raises:
+            UserError: files missing, damaged, or not of the expected hash.
+        """
+        path = directory / f"{name}.safetensors"
+        try:
+            if sha256 is not None and file_hash(path) != sha256:
+                raise UserError("The memory bank is damaged: its hash differs from its manifest's", where=str(path))
+            vectors = load_file(path)["vectors"]
+            lines = (directory / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+            rows = [json.loads(line) for line in lines]
+            patterns = tuple(
+                Pattern(study_id=row["study_id"], patient_id=row["patient_id"], finding=row["finding"]) for row in rows
+            )
+            return cls(vectors=vectors, patterns=patterns)
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(
+                f"The memory bank cannot be read: {type(error).__name__}",
+                where=str(path),
+                next_step="build it again with llmrg build-memory",
+            ) from error
+
+
+def sample_patterns(patterns: Sequence[Pattern], *, per_finding: int, seed: int) -> list[int]:
+    """Choose at most ``per_finding`` patterns of each finding at random; the order is kept.
+
+    Args:
+        patterns: all candidates.
+        per_finding: most of one finding.
+        seed: of the choice.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(patterns), generator=generator).tolist()
+    taken: dict[str, int] = {}
+    chosen = []
+    for row in order:
+        finding = patterns[row].finding
+        if taken.get(finding, 0) < per_finding:
+            taken[finding] = taken.get(finding, 0) + 1
+            chosen.append(row)
+    return sorted(chosen)

@@ -1,0 +1,123 @@
+"""Configuration of the evidence sources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = [
+    "DiseaseQueriesConfig",
+    "EvidenceConfig",
+    "MemoryConfig",
+    "PatchesConfig",
+    "RetrievedContextConfig",
+    "SOURCES",
+]
+
+SOURCES = ("patches", "disease_queries", "visual_memory", "report_memory", "retrieved_context")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchesConfig:
+    """Visual tokens in the prompt.
+
+    Args:
+        pool: side of the grid that each view is averaged to; None keeps the trunk's grid.
+    """
+
+    pool: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiseaseQueriesConfig:
+    """Disease query tokens.
+
+    Args:
+        heads: attention heads.
+        dropout: before the classifier.
+        loss_weight: weight of the auxiliary classification losses while the generator trains.
+        smoothing: label smoothing of presence.
+        sharpness: sharpness of the soft maximum over places.
+    """
+
+    heads: int = 4
+    dropout: float = 0.1
+    loss_weight: float = 1.0
+    smoothing: float = 0.0
+    sharpness: float = 4.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryConfig:
+    """A Hopfield memory.
+
+    Args:
+        heads: retrieval heads.
+        head_width: width of a head; None takes the state's width over the heads.
+        beta: inverse temperature; None takes 1 / sqrt(head_width).
+        learn_beta: train beta.
+        steps: Hopfield updates.
+        per_finding: most patterns kept a finding.
+        strongest: remembered patterns named in a record, a finding.
+    """
+
+    heads: int = 4
+    head_width: int | None = None
+    beta: float | None = None
+    learn_beta: bool = True
+    steps: int = 1
+    per_finding: int = 500
+    strongest: int = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrievedContextConfig:
+    """Retrieved training studies as context.
+
+    Args:
+        candidates: nearest training studies looked at.
+        positives: of those, how many that share the predicted findings are given to the decoder.
+        negatives: how many that share them least.
+        threshold: probability above which a finding counts as predicted.
+    """
+
+    candidates: int = 24
+    positives: int = 3
+    negatives: int = 3
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.positives + self.negatives < 1:
+            raise ValueError("positives + negatives must be at least 1")
+        if self.candidates < self.positives + self.negatives:
+            raise ValueError("candidates must be at least positives + negatives")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvidenceConfig:
+    """Which evidence sources a system has, in order.
+
+    Args:
+        sources: names; memories need ``disease_queries`` before them, and so does ``retrieved_context``.
+        patches: settings of ``patches``.
+        disease_queries: settings of ``disease_queries``.
+        visual_memory: settings of ``visual_memory``.
+        report_memory: settings of ``report_memory``.
+        retrieved_context: settings of ``retrieved_context``.
+    """
+
+    sources: tuple[str, ...] = SOURCES
+    patches: PatchesConfig = field(default_factory=PatchesConfig)
+    disease_queries: DiseaseQueriesConfig = field(default_factory=DiseaseQueriesConfig)
+    visual_memory: MemoryConfig = field(default_factory=MemoryConfig)
+    report_memory: MemoryConfig = field(default_factory=MemoryConfig)
+    retrieved_context: RetrievedContextConfig = field(default_factory=RetrievedContextConfig)
+
+    def __post_init__(self) -> None:
+        for name in self.sources:
+            if name not in SOURCES:
+                raise ValueError(f"unknown evidence source {name!r}; allowed: {', '.join(SOURCES)}")
+        if len(set(self.sources)) != len(self.sources):
+            raise ValueError("an evidence source is named twice")
+        for name in ("visual_memory", "report_memory", "retrieved_context"):
+            if name in self.sources and "disease_queries" not in self.sources[: self.sources.index(name)]:
+                raise ValueError(f"{name} needs disease_queries before it")

@@ -1,0 +1,1 @@
+"""Reports from a run, with decoding presets, evidence records and pictures."""

@@ -1,0 +1,1 @@
+"""Stages before the generator: language model, disease classifier."""

@@ -1,0 +1,41 @@
+"""Configuration of the stages before the generator that train a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["DiseaseClassifierConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiseaseClassifierConfig:
+    """How the disease classifier (trunk and disease queries) is trained.
+
+    Args:
+        epochs: passes over the training split.
+        batch_size: studies a step.
+        learning_rate: peak.
+        weight_decay: of AdamW.
+        warmup: share of the steps in which the learning rate rises.
+        smoothing: label smoothing of presence.
+        side_weight: weight of the side loss beside the presence loss.
+        max_minutes: stop after this long (the schedule is then cut short and a warning says so); None has no limit.
+        bf16: train in bfloat16 autocast.
+        workers: data loading processes.
+    """
+
+    epochs: float = 20
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    warmup: float = 0.1
+    smoothing: float = 0.0
+    side_weight: float = 0.5
+    max_minutes: float | None = None
+    bf16: bool = False
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")

@@ -1,0 +1,1 @@
+"""Systems: how parts become a way from study to report, saved and loaded as runs."""

@@ -1,0 +1,1 @@
+"""The training loop, its stages and the artefacts they build."""

@@ -1,0 +1,1 @@
+"""Backbones that turn films into visual tokens."""

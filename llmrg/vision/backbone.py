@@ -1,0 +1,203 @@
+"""A timm trunk over the 1..N views of a study."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import timm
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from llmrg.errors import UserError
+from llmrg.vision.features import VisualFeatures
+from llmrg.vision.positions import GridPositions
+from llmrg.vision.settings import BackboneConfig
+
+__all__ = ["Backbone", "build_backbone"]
+
+
+class Backbone(nn.Module):
+    """Run a trunk over every film that exists and lay its feature maps side by side as tokens.
+
+    Legend: B studies, V views, C channels, H x W pixels, h x w grid, D width.
+
+    Args:
+        trunk: a timm model with ``forward_features`` giving [N, h, w, D], [N, D, h, w] or [N, prefix + h * w, D].
+        width: D.
+        channels: input channels of the trunk.
+        mean: grey value subtracted before the trunk, one number a channel.
+        std: divisor, one number a channel.
+        positions: adds position and view embeddings, or None.
+        frozen: keep trunk weights and statistics fixed, also in training mode.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        *,
+        trunk: nn.Module,
+        width: int,
+        channels: int,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        positions: GridPositions | None,
+        frozen: bool = False,
+    ) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.width = width
+        self.channels = channels
+        self.positions = positions
+        self.frozen = frozen
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+        if frozen:
+            self.trunk.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Backbone:
+        """Switch the mode; a frozen trunk stays in evaluation mode."""
+        super().train(mode)
+        if self.frozen:
+            self.trunk.eval()
+        return self
+
+    def feature_map(self, images: Tensor) -> Tensor:
+        """Run the trunk.
+
+        Args:
+            images: [N, 1, H, W], uint8 or floating point in [0, 1].
+
+        Returns:
+            [N, h, w, D].
+        """
+        if images.dtype == torch.uint8:
+            images = images.to(self.mean.dtype) / 255
+        images = (images.expand(-1, self.channels, -1, -1) - self.mean) / self.std
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            maps = self.trunk.forward_features(images.contiguous(memory_format=torch.channels_last))  # type: ignore[operator]
+        if maps.dim() == 3:
+            maps = maps[:, getattr(self.trunk, "num_prefix_tokens", 0) :]
+            side = int(maps.shape[1] ** 0.5)
+            return maps.reshape(maps.shape[0], side, maps.shape[1] // side, -1)
+        if str(getattr(self.trunk, "output_fmt", "NCHW")).endswith("NHWC"):
+            return maps
+        return maps.permute(0, 2, 3, 1)
+
+    def forward(self, pixels: Tensor, view_mask: Tensor, views: Tensor | None = None) -> VisualFeatures:
+        """Read all films of a batch.
+
+        Args:
+            pixels: [B, V, 1, H, W], uint8 or floating point in [0, 1].
+            view_mask: [B, V] bool, True where a film exists.
+            views: [B, V] long view codes; None means unknown (code 0).
+
+        Returns:
+            Tokens, mask and pooled vectors.
+        """
+        batch, count = view_mask.shape
+        view_mask = view_mask.bool()
+        views = torch.zeros_like(view_mask, dtype=torch.long) if views is None else views
+        found = self.feature_map(pixels[view_mask])
+        _, height, width, depth = found.shape
+        if self.positions is not None:
+            found = self.positions(found, views[view_mask])
+        maps = found.new_zeros(batch, count, height, width, depth)
+        maps[view_mask] = found
+        tokens = maps.reshape(batch, count * height * width, depth)
+        mask = view_mask.repeat_interleave(height * width, dim=1)
+        weights = mask.unsqueeze(-1).to(tokens.dtype)
+        pooled = (tokens * weights).sum(1) / weights.sum(1).clamp(min=1)
+        return VisualFeatures(
+            tokens=tokens,
+            mask=mask,
+            pooled=pooled,
+            grid=(count, height, width),
+            view=views.repeat_interleave(height * width, dim=1),
+        )
+
+
+def build_backbone(config: BackboneConfig, *, image_size: int) -> Backbone:
+    """Build the trunk that a configuration names.
+
+    Args:
+        config: the trunk.
+        image_size: side of the square films in pixels.
+
+    Raises:
+        UserError: unknown architecture (with the nearest name), options that timm refuses, or a checkpoint that does
+            not fit.
+    """
+    if not timm.is_model(config.architecture):
+        known = timm.list_models()
+        raise UserError(
+            f"Unknown vision architecture {config.architecture!r}",
+            where="vision.architecture",
+            allowed=["any name that timm.list_models() prints, such as swin_base_patch4_window7_224, resnet50"],
+            next_step=_spelling_hint(config.architecture, known),
+        )
+    options: dict[str, Any] = dict(config.options)
+    defaults = timm.get_pretrained_cfg(config.architecture)
+    if getattr(defaults, "fixed_input_size", False):
+        options.setdefault("img_size", image_size)
+    try:
+        trunk = timm.create_model(
+            config.architecture,
+            pretrained=config.pretrained,
+            in_chans=config.channels,
+            num_classes=0,
+            **options,
+        )
+    except Exception as error:
+        raise UserError(
+            f"timm cannot build {config.architecture}: {type(error).__name__}: {str(error).splitlines()[0][:200]}",
+            where="vision.options",
+            next_step="check the options, and with pretrained=true that the weights are in the local cache",
+        ) from error
+    if config.checkpoint is not None:
+        _load_checkpoint(trunk, config)
+    mean = (config.mean,) * config.channels if config.mean is not None else _channels(defaults, "mean", config.channels)
+    std = (config.std,) * config.channels if config.std is not None else _channels(defaults, "std", config.channels)
+    width = int(trunk.num_features)
+    return Backbone(
+        trunk=trunk.to(memory_format=torch.channels_last),
+        width=width,
+        channels=config.channels,
+        mean=mean,
+        std=std,
+        positions=GridPositions(width=width) if config.positions else None,
+        frozen=config.freeze,
+    )
+
+
+def _channels(defaults: Any, name: str, channels: int) -> tuple[float, ...]:
+    values = tuple(float(value) for value in getattr(defaults, name, None) or (0.5, 0.5, 0.5))
+    return values if channels == 3 else (sum(values) / len(values),)
+
+
+def _spelling_hint(name: str, known: list[str]) -> str:
+    import difflib
+
+    matches = difflib.get_close_matches(name, known, n=3)
+    return f"did you mean {' or '.join(matches)}?" if matches else "see timm.list_models()"
+
+
+def _load_checkpoint(trunk: nn.Module, config: BackboneConfig) -> None:
+    path = config.checkpoint
+    if path is None:
+        return
+    if path.suffix != ".safetensors":
+        raise UserError("Trunk weights are read from .safetensors files alone", where=str(path))
+    try:
+        weights = load_file(path)
+    except Exception as error:
+        raise UserError(f"The checkpoint cannot be read: {type(error).__name__}", where=str(path)) from error
+    try:
+        trunk.load_state_dict(weights)
+    except RuntimeError as error:
+        raise UserError(
+            f"The checkpoint does not fit {config.architecture}: {str(error).splitlines()[1].strip()[:200]}",
+            where=str(path),
+        ) from error

@@ -1,0 +1,42 @@
+"""Configuration of the vision backbone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["BackboneConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneConfig:
+    """Which trunk reads the films.
+
+    Args:
+        architecture: a timm model name.
+        pretrained: load timm's published weights (needs hub access or a filled cache).
+        checkpoint: local ``.safetensors`` file with trunk weights, instead of ``pretrained``.
+        options: keyword arguments for the timm model (depths, channels, output_stride, ...).
+        channels: 1 or 3 input channels; films are grey and repeated for 3.
+        mean: subtracted from grey values in [0, 1]; None takes the mean of timm's configuration.
+        std: divides grey values; None takes timm's.
+        positions: add learnt row, column and view embeddings to the tokens.
+        freeze: keep the trunk's weights and its normalisation statistics fixed.
+    """
+
+    architecture: str = "swin_base_patch4_window7_224"
+    pretrained: bool = False
+    checkpoint: Path | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    channels: int = 3
+    mean: float | None = None
+    std: float | None = None
+    positions: bool = True
+    freeze: bool = False
+
+    def __post_init__(self) -> None:
+        if self.channels not in (1, 3):
+            raise ValueError(f"channels must be 1 or 3, not {self.channels}")
+        if self.std is not None and self.std <= 0:
+            raise ValueError(f"std must be positive, not {self.std}")
