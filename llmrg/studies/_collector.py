@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from llmrg.studies._paths import ImageFinder, PathProblem
+from llmrg.studies._paths import ImageFinder, PathError
 from llmrg.studies.settings import DataConfig
 from llmrg.studies.study import Image, Study, ViewName
 from llmrg.studies.study_table import StudyTableBuilder
@@ -53,7 +53,7 @@ class Collector:
             return None
         try:
             found = [Image(path=finder.find(name), view=view_of(name)) for name in names]
-        except PathProblem as problem:
-            self.reject(study_id, str(problem))
+        except PathError as error:
+            self.reject(study_id, str(error))
             return None
         return order_images(found, limit=self.config.views)

@@ -11,7 +11,7 @@ from pathlib import Path
 from llmrg.errors import UserError
 
 
-class PathProblem(Exception):
+class PathError(Exception):
     """Why an image path is not used; the message is the reason of a bad study."""
 
 
@@ -47,11 +47,11 @@ class ImageFinder:
         """Return the path of an existing, non-empty file.
 
         Raises:
-            PathProblem: the path is unsafe, or no such file, or it is empty or no file.
+            PathError: the path is unsafe, or no such file, or it is empty or no file.
         """
         reason = unsafe_reason(name)
         if reason:
-            raise PathProblem(reason)
+            raise PathError(reason)
         name = name.replace("\\", "/")
         for number, root in enumerate(self._roots):
             for variant in self._variants(name):
@@ -65,15 +65,15 @@ class ImageFinder:
                     try:
                         status = path.stat()
                     except OSError:
-                        raise PathProblem(f"the image {name!r} is a broken link") from None
+                        raise PathError(f"the image {name!r} is a broken link") from None
                 if not stat.S_ISREG(status.st_mode):
-                    raise PathProblem(f"the image path {name!r} is not a file")
+                    raise PathError(f"the image path {name!r} is not a file")
                 if status.st_size == 0:
-                    raise PathProblem(f"the image {name!r} is empty (0 bytes)")
+                    raise PathError(f"the image {name!r} is empty (0 bytes)")
                 if number:  # the root that served last is tried first
                     self._roots.insert(0, self._roots.pop(number))
                 return path
-        raise PathProblem(f"the image {name!r} does not exist")
+        raise PathError(f"the image {name!r} does not exist")
 
     def _check_inside(self, path: Path, root: Path, *, is_link: bool, name: str) -> None:
         key = (str(root), str(path.parent))
@@ -83,7 +83,7 @@ class ImageFinder:
             self._folders[key] = parent
         real = os.path.realpath(path) if is_link else parent
         if real != str(root) and not real.startswith(str(root).rstrip(os.sep) + os.sep):
-            raise PathProblem(
+            raise PathError(
                 f"the image path {name!r} leaves the dataset's folder through a link "
                 "(name its real place in image_roots, if it is meant)"
             )

@@ -6,7 +6,7 @@ import codecs
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +185,17 @@ def require_keys(item: Any, keys: Iterable[str], *, where: str) -> None:
                 where=where,
                 next_step=f"rename {near!r} to {key!r}" if near else f"add the key {key!r}",
             )
+
+
+def require_columns(present: Sequence[str], needed: Iterable[str], *, where: str) -> None:
+    """Refuse a table that lacks a column, naming the most similar one it has.
+
+    Raises:
+        UserError: a column is missing.
+    """
+    for column in needed:
+        if column not in present:
+            raise UserError(f"The table has no column {column!r}", where=where, allowed=present, got=column)
 
 
 def text_of(value: Any) -> str:

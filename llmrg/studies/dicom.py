@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pydicom
-from pydicom.filereader import read_preamble
+from pydicom.filereader import read_file_meta_info
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
@@ -20,7 +20,7 @@ __all__ = ["read_dicom"]
 Pixels = npt.NDArray[Any]
 
 
-def read_dicom(file: BinaryIO, *, path: Path, max_pixels: int) -> npt.NDArray[np.uint8]:
+def read_dicom(path: Path, *, max_pixels: int) -> npt.NDArray[np.uint8]:
     """Decode a DICOM film to 8-bit grey.
 
     Stored values pass through the modality transform (rescale slope and intercept, or its table) and the first
@@ -28,8 +28,7 @@ def read_dicom(file: BinaryIO, *, path: Path, max_pixels: int) -> npt.NDArray[np
     inverted, padding is black. (DICOM PS3.3 C.7.6.3, C.11.1, C.11.2.)
 
     Args:
-        file: the opened file, at its beginning.
-        path: its name, for messages.
+        path: the file; the caller has judged its size.
         max_pixels: larger films are refused before their pixels are decoded.
 
     Returns:
@@ -42,7 +41,7 @@ def read_dicom(file: BinaryIO, *, path: Path, max_pixels: int) -> npt.NDArray[np
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom warns about values of the header, and quotes them
-            dataset = _read_header_then_all(file, path=path, max_pixels=max_pixels)
+            dataset = _read_header_then_all(path, max_pixels=max_pixels)
             return _render(dataset, path=path)
     except ImageError:
         raise
@@ -50,10 +49,9 @@ def read_dicom(file: BinaryIO, *, path: Path, max_pixels: int) -> npt.NDArray[np
         raise ImageError(path, f"cannot be decoded (broken DICOM data, {type(error).__name__})") from error
 
 
-def _read_header_then_all(file: BinaryIO, *, path: Path, max_pixels: int) -> pydicom.Dataset:
-    _check_transfer_syntax(file, path=path)  # before anything is inflated
-    file.seek(0)
-    header = pydicom.dcmread(file, force=False, stop_before_pixels=True)
+def _read_header_then_all(path: Path, *, max_pixels: int) -> pydicom.Dataset:
+    _check_transfer_syntax(path)  # before anything is inflated
+    header = pydicom.dcmread(path, force=False, stop_before_pixels=True)
     if "DirectoryRecordSequence" in header:
         raise ImageError(path, "is a DICOM directory (DICOMDIR), not a film")
     frames = int(header.get("NumberOfFrames") or 1)
@@ -69,16 +67,14 @@ def _read_header_then_all(file: BinaryIO, *, path: Path, max_pixels: int) -> pyd
         "MONOCHROME2",
     ):
         raise ImageError(path, "is a colour image, not a grey DICOM film (MONOCHROME1 or MONOCHROME2)")
-    file.seek(0)
-    dataset = pydicom.dcmread(file, force=False)
+    dataset = pydicom.dcmread(path, force=False)
     if "PixelData" not in dataset:
         raise ImageError(path, "is a DICOM file without pixel data")
     return dataset
 
 
-def _check_transfer_syntax(file: BinaryIO, *, path: Path) -> None:
-    read_preamble(file, False)
-    meta = pydicom.filereader._read_file_meta_info(file)
+def _check_transfer_syntax(path: Path) -> None:
+    meta = read_file_meta_info(path)
     if meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
         raise ImageError(path, "is a DICOM directory (DICOMDIR), not a film")
     syntax = meta.get("TransferSyntaxUID")

@@ -73,7 +73,7 @@ def load_image(
     elif content.startswith(_JPEG):
         grey = _decode_pillow(path, content, "JPEG", at_least, max_pixels)
     elif content[128:132] == b"DICM":
-        grey = read_dicom(BytesIO(content), path=path, max_pixels=max_pixels)
+        grey = read_dicom(path, max_pixels=max_pixels)
     else:
         kind = next((name for magic, name in _OTHER_KINDS if content.lstrip()[:64].startswith(magic)), None)
         found = f"it looks like {kind}" if kind else "its content is of no kind that is known"

@@ -14,8 +14,8 @@ from llmrg.studies._collector import Collector
 from llmrg.studies._paths import ImageFinder, dataset_root, image_roots
 from llmrg.studies._text_files import identifier_of, read_json, require_file, require_keys, text_of
 from llmrg.studies.settings import DataConfig
-from llmrg.studies.study import Study, ViewName
-from llmrg.studies.views import normalise_view
+from llmrg.studies.study import Study
+from llmrg.studies.views import view_of_file
 
 __all__ = ["read_ped_xray"]
 
@@ -65,7 +65,7 @@ def _read_record(
     if not report and not config.keep_without_report:
         collector.leave_out("no findings section")
         return
-    images = collector.images(study_id, names, finder=finder, view_of=_view)
+    images = collector.images(study_id, names, finder=finder, view_of=view_of_file)
     if images is None:
         return
     collector.add(
@@ -78,12 +78,3 @@ def _read_record(
             sections={"findings": report} if report else {},
         )
     )
-
-
-def _view(name: str) -> ViewName:
-    file_name = name.replace("\\", "/").rsplit("/", 1)[-1]
-    if "IMG-0001" in file_name:
-        return "frontal"
-    if "IMG-0002" in file_name:
-        return "lateral"
-    return normalise_view(file_name.rsplit(".", 1)[0])

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 
 from llmrg.errors import TooManyBadStudiesError, UserError
 from llmrg.studies._collector import Collector
+from llmrg.studies.chexpert_plus import read_chexpert_plus
 from llmrg.studies.ped_xray import read_ped_xray
+from llmrg.studies.plain_table import read_plain_table
 from llmrg.studies.settings import DataConfig
 from llmrg.studies.splits import overlapping_patients
 from llmrg.studies.study_table import StudyTable
@@ -18,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 READERS: Mapping[str, Callable[[DataConfig, Collector], None]] = {
     "ped-xray": read_ped_xray,
+    "chexpert-plus": read_chexpert_plus,
+    "table": read_plain_table,
 }
 """Format to reader; a new format is a new file and an entry here and in ``settings.FORMATS``."""
 
@@ -35,7 +39,7 @@ def read_studies(config: DataConfig) -> StudyTable:
     collector = Collector(config)
     READERS[config.format](config, collector)
     good, bad = len(collector.builder), len(collector.bad)
-    tolerated = max(1, int(config.max_bad_fraction * (good + bad))) if config.max_bad_fraction > 0 else 0
+    tolerated = config.tolerated_bad(good + bad)
     if bad > tolerated or (bad and not good):
         shown = "; ".join(f"study {study_id!r}: {reason}" for study_id, reason in collector.bad[:5])
         more = f"; and {bad - 5} more" if bad > 5 else ""

@@ -139,6 +139,10 @@ class DataConfig:
         if self.comparison_split is not None and self.format != "chexpert-plus":
             raise UserError("comparison_split belongs to the format chexpert-plus", where="comparison_split")
 
+    def tolerated_bad(self, total: int) -> int:
+        """Return how many of ``total`` studies may be bad before a run fails: at least one, unless the share is 0."""
+        return max(1, int(self.max_bad_fraction * total)) if self.max_bad_fraction > 0 else 0
+
 
 def _choice(key: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:

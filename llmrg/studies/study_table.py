@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast, overload
@@ -20,8 +22,8 @@ _SCHEMA = pa.schema(
     [
         ("id", pa.large_string()),
         ("patient_id", pa.large_string()),
-        ("split", pa.dictionary(pa.int32(), pa.string())),
-        ("language", pa.dictionary(pa.int32(), pa.string())),
+        ("split", pa.string()),
+        ("language", pa.string()),
         ("images", pa.list_(pa.struct([("path", pa.string()), ("view", pa.string())]))),
         ("age", pa.float64()),
         ("sex", pa.string()),
@@ -164,12 +166,21 @@ class StudyTable(Sequence[Study]):
 
 
 class StudyTableBuilder:
-    """Collects studies into a :class:`StudyTable`, a few thousand at a time."""
+    """Collects studies into a :class:`StudyTable`.
 
-    def __init__(self, *, chunk: int = 4096) -> None:
+    Args:
+        chunk: studies that are Python objects at once.
+        memory: a larger table (in bytes) is written to a temporary file, which is mapped into memory and has no name
+            (so nothing of it stays behind).
+    """
+
+    def __init__(self, *, chunk: int = 4096, memory: int = 256 * 2**20) -> None:
         self._chunk = chunk
+        self._memory = memory
         self._pending: list[dict[str, Any]] = []
         self._batches: list[pa.RecordBatch] = []
+        self._file: Path | None = None
+        self._writer: Any = None
         self._ids: set[str] = set()
 
     def __len__(self) -> int:
@@ -185,18 +196,30 @@ class StudyTableBuilder:
             self._flush()
         return True
 
-    def finish(
-        self, *, bad: Sequence[tuple[str, str]] = (), set_aside: Mapping[str, int] | None = None
-    ) -> StudyTable:
+    def finish(self, *, bad: Sequence[tuple[str, str]] = (), set_aside: Mapping[str, int] | None = None) -> StudyTable:
         """Return the table of all studies added."""
         self._flush()
-        table = pa.Table.from_batches(self._batches, schema=_SCHEMA).unify_dictionaries().combine_chunks()
+        if self._file is None:
+            table = pa.Table.from_batches(self._batches, schema=_SCHEMA).combine_chunks()
+        else:
+            self._writer.close()
+            table = pa.ipc.open_file(pa.memory_map(str(self._file))).read_all()
+            self._file.unlink()
         return StudyTable(table, bad=bad, set_aside=set_aside)
 
     def _flush(self) -> None:
         if self._pending:
             self._batches.append(pa.RecordBatch.from_pylist(self._pending, schema=_SCHEMA))
             self._pending = []
+        if self._file is None and sum(batch.nbytes for batch in self._batches) > self._memory:
+            handle, name = tempfile.mkstemp(prefix="llmrg-studies-", suffix=".arrow")
+            os.close(handle)
+            self._file = Path(name)
+            self._writer = pa.ipc.new_file(name, _SCHEMA)
+        if self._writer is not None:
+            for batch in self._batches:
+                self._writer.write_batch(batch)
+            self._batches = []
 
 
 def _record(study: Study) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from llmrg.studies.study import Image, ViewName
 
-__all__ = ["normalise_view", "order_images"]
+__all__ = ["normalise_view", "order_images", "view_of_file"]
 
 _FRONTAL = {"frontal", "front", "pa", "ap", "posteroanterior", "anteroposterior", "postero", "antero"}
 _LATERAL = {"lateral", "lat", "l", "ll", "rl", "r", "lateralleft", "lateralright"}
@@ -31,6 +31,20 @@ def normalise_view(name: str | None) -> ViewName:
     if words & _LATERAL and "decubitus" not in words:
         return "lateral"
     return "unknown"
+
+
+def view_of_file(name: str) -> ViewName:
+    """Tell the view from a file's name where it says so (``view1_frontal.png``, ``p0017_00_AP.jpg``, ``IMG-0002-..``).
+
+    ``IMG-0001`` is the frontal, ``IMG-0002`` the lateral view of PED-Xray. Single letters are not trusted.
+    """
+    stem = name.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    if "IMG-0001" in stem:
+        return "frontal"
+    if "IMG-0002" in stem:
+        return "lateral"
+    words = [word for word in re.findall(r"[a-z]+", stem.lower()) if len(word) > 1]
+    return normalise_view(" ".join(words) + "".join(c for c in stem if c in "正侧"))
 
 
 def order_images(images: Sequence[Image], *, limit: int | None = None) -> tuple[Image, ...]:

@@ -1,0 +1,177 @@
+"""Reader of a plain table: a CSV file with a film a row, its columns named by the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from llmrg.errors import UserError
+from llmrg.studies._collector import Collector
+from llmrg.studies._paths import ImageFinder, dataset_root, image_roots
+from llmrg.studies._patient_facts import parse_age, parse_sex
+from llmrg.studies._text_files import read_csv, require_columns, require_file, text_of
+from llmrg.studies.settings import DataConfig, TableColumns
+from llmrg.studies.splits import split_of
+from llmrg.studies.study import Context, Study, ViewName
+from llmrg.studies.views import normalise_view, view_of_file
+
+__all__ = ["CSV_NAME", "IMAGE_SEPARATOR", "read_plain_table"]
+
+CSV_NAME = "metadata.csv"
+IMAGE_SEPARATOR = "|"
+
+Row = Mapping[str, str | None]
+_ALWAYS = ("image", "patient_id")
+_FIELDS = ("study_id", "split", "view", "language", "age", "sex", "indication", "history", "prior")
+
+
+def read_plain_table(config: DataConfig, collector: Collector) -> None:
+    """Read the studies of a table into ``collector``.
+
+    Raises:
+        UserError: missing or broken file, or a column that the configuration names and the file lacks.
+    """
+    root = dataset_root(config.root)
+    path = require_file(root / (config.annotation or CSV_NAME), what="table", key="annotation")
+    table = read_csv(path)
+    names = _columns(config, table.column_names, where=str(path))
+    sections = _sections(config, table.column_names, where=str(path))
+    finder = ImageFinder(image_roots(root, config.image_roots, usual=("images",)))
+    for study_id, rows in _grouped(table, config, names, path=path, collector=collector):
+        _read_study(study_id, rows, config=config, names=names, sections=sections, collector=collector, finder=finder)
+
+
+def _columns(config: DataConfig, present: Sequence[str], *, where: str) -> dict[str, str]:
+    """Return field to column for the columns that are there; refuse the lack of a needed one."""
+    wanted = {name: getattr(config.columns, name) for name in (*_ALWAYS, *_FIELDS)}
+    usual = TableColumns()
+    needed = [
+        column
+        for name, column in wanted.items()
+        if column is not None and (name in _ALWAYS or column != getattr(usual, name))
+    ]
+    require_columns(present, needed, where=where)
+    names = {name: column for name, column in wanted.items() if column is not None and column in present}
+    if config.group_by not in names:
+        raise UserError(
+            f"Rows are grouped by {config.group_by}, but the table has no such column",
+            where=where,
+            allowed=present,
+            got=config.group_by,
+            next_step=f"set columns.{config.group_by}, or group_by to image or patient_id",
+        )
+    return names
+
+
+def _sections(config: DataConfig, present: Sequence[str], *, where: str) -> dict[str, str]:
+    wanted = config.columns.sections
+    if dict(wanted) != dict(TableColumns().sections):
+        require_columns(present, list(wanted.values()), where=where)
+    found = {section: column for section, column in wanted.items() if column in present}
+    if not config.keep_without_report and not any(section in found for section in config.target):
+        raise UserError(
+            f"The table has no column for the target section {config.target[0]!r}",
+            where=where,
+            allowed=present,
+            got=wanted.get(config.target[0], config.target[0]),
+            next_step=f"set columns.sections.{config.target[0]} to its column",
+        )
+    return found
+
+
+def _grouped(
+    table: pa.Table, config: DataConfig, names: Mapping[str, str], *, path: Path, collector: Collector
+) -> Iterator[tuple[str, list[Row]]]:
+    groups: dict[str, list[int]] = {}
+    for number, value in enumerate(table.column(names[config.group_by]).to_pylist()):
+        key = text_of(value)
+        if not key:
+            collector.reject(f"row {number + 2} of {path.name}", f"its {names[config.group_by]} is empty")
+        elif config.group_by == "image":  # a film listed twice is a mistake, not a study of two films
+            groups.setdefault(key if key not in groups else f"{key}\0{number}", []).append(number)
+        else:
+            groups.setdefault(key, []).append(number)
+    keys = list(groups)
+    for start in range(0, len(keys), 1000):
+        chosen = keys[start : start + 1000]
+        records = iter(table.take([number for key in chosen for number in groups[key]]).to_pylist())
+        for key in chosen:
+            study_id = key.split("\0")[0]
+            if config.group_by == "image":
+                study_id = study_id.split(IMAGE_SEPARATOR)[0].rsplit(".", 1)[0]
+            yield study_id, [next(records) for _ in groups[key]]
+
+
+def _read_study(
+    study_id: str,
+    rows: Sequence[Row],
+    *,
+    config: DataConfig,
+    names: Mapping[str, str],
+    sections: Mapping[str, str],
+    collector: Collector,
+    finder: ImageFinder,
+) -> None:
+    texts = {section: text for section, column in sections.items() if (text := _first(rows, column))}
+    if not config.keep_without_report and not any(section in texts for section in config.target):
+        collector.leave_out(f"no {' or '.join(config.target)} section")
+        return
+    values: dict[str, str] = {}
+    for field in ("patient_id", "split", "language"):
+        found = {text for row in rows if (text := text_of(row.get(names[field])))} if field in names else set()
+        if len(found) > 1:
+            collector.reject(study_id, f"its rows differ in {names[field]}")
+            return
+        values[field] = found.pop() if found else ""
+    if "patient_id" in names and not values["patient_id"]:
+        collector.reject(study_id, f"its {names['patient_id']} is empty")
+        return
+    if "split" in names and not values["split"] and config.single_split is None:
+        collector.reject(study_id, f"its {names['split']} is empty")
+        return
+    language = values["language"].lower() or config.language
+    if language not in ("zh", "en"):
+        collector.reject(study_id, f"its language is {language!r}, neither zh nor en")
+        return
+    views = _views(rows, names)
+    images = collector.images(study_id, list(views), finder=finder, view_of=views.__getitem__)
+    if images is None:
+        return
+    patient = values["patient_id"] or study_id
+    facts: dict[str, Any] = {name: _first(rows, names[name]) if name in names else "" for name in _FIELDS}
+    collector.add(
+        Study(
+            id=study_id,
+            patient_id=patient,
+            images=images,
+            split=values["split"] or split_of(patient, fractions=config.split_fractions, seed=config.split_seed),
+            language="zh" if language == "zh" else "en",
+            context=Context(
+                age=parse_age(facts["age"]),
+                sex=parse_sex(facts["sex"]),
+                indication=facts["indication"] or None,
+                history=facts["history"] or None,
+            ),
+            prior=facts["prior"] or None,
+            sections=texts,
+        )
+    )
+
+
+def _views(rows: Sequence[Row], names: Mapping[str, str]) -> dict[str, ViewName]:
+    """Return film to view, in order; a cell may hold several of either, separated alike."""
+    views: dict[str, ViewName] = {}
+    for row in rows:
+        films = [film.strip() for film in text_of(row[names["image"]]).split(IMAGE_SEPARATOR) if film.strip()]
+        told = text_of(row.get(names["view"])).split(IMAGE_SEPARATOR) if "view" in names else []
+        for number, film in enumerate(films):
+            word = told[number] if number < len(told) else ""
+            views[film] = normalise_view(word) if word.strip() else view_of_file(film)
+    return views
+
+
+def _first(rows: Sequence[Row], column: str) -> str:
+    return next((text for row in rows if (text := text_of(row.get(column)))), "")
