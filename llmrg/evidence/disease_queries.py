@@ -165,7 +165,7 @@ class DiseaseQuerySource(nn.Module):
         spoken = answers.tokens + torch.einsum("bfc,fcd->bfd", 2 * stated - 1, self.decisions)
         embeddings = self.projection(spoken)
         losses: dict[str, Tensor] = {}
-        if "present" in batch.tensors:
+        if "present" in batch.tensors and answers.logits.requires_grad:
             parts = diagnosis_losses(answers.logits, batch.tensors, smoothing=self.smoothing)
             losses = {f"diagnosis_{name}": self.loss_weight * value for name, value in parts.items()}
         return Evidence(

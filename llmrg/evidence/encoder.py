@@ -81,16 +81,17 @@ class StudyEncoder(nn.Module):
         """Encode studies in evaluation mode.
 
         Returns:
-            ``vectors`` [N, R] for retrieval (see :func:`retrieval_vectors`), ``tokens`` [N, F, D] and
+            ``vectors`` [N, R] for retrieval (see :func:`retrieval_vectors`), ``pooled`` [N, D], ``tokens`` [N, F, D] and
             ``probabilities`` [N, F, 3], on the CPU.
         """
         was_training = self.training
         self.eval()
         device = next(self.parameters()).device
-        found: dict[str, list[Tensor]] = {"vectors": [], "tokens": [], "probabilities": []}
+        found: dict[str, list[Tensor]] = {"vectors": [], "pooled": [], "tokens": [], "probabilities": []}
         for batch in batches:
             features, answers = self(batch.to(device))
             found["vectors"].append(retrieval_vectors(features, answers).cpu())
+            found["pooled"].append(features.pooled.float().cpu())
             found["tokens"].append(answers.tokens.float().cpu())
             found["probabilities"].append(answers.logits.float().sigmoid().cpu())
         self.train(was_training)

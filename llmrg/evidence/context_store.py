@@ -1,0 +1,101 @@
+"""The retrieval index of training studies with what the decoder is told of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from llmrg.artefacts import Manifest, file_hash, read_manifest
+from llmrg.errors import UserError
+from retrieval_index import RetrievalIndex
+from retrieval_index.errors import RetrievalIndexError
+
+__all__ = ["ContextStore"]
+
+INDEX = "faiss"
+TENSORS = "context.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContextStore:
+    """Training studies that can be retrieved.
+
+    Legend: N indexed studies, D width of pooled visual vectors, R width of report vectors, F findings, C neighbours.
+
+    Args:
+        index: vectors and records (id, patient, labels) of the N studies.
+        visual: [N, D] pooled vectors of the frozen encoder.
+        reports: [N, R] vectors of their reports.
+        labels: [N, F] bool, findings their reports state.
+        neighbours: [N, C] rows of each study's nearest studies of other patients, -1 where there are fewer.
+        similarities: [N, C] their similarities.
+    """
+
+    index: RetrievalIndex
+    visual: Tensor
+    reports: Tensor
+    labels: Tensor
+    neighbours: Tensor
+    similarities: Tensor
+
+    def save(self, directory: Path) -> str:
+        """Write into ``directory``; return the hash of the tensors."""
+        self.index.save(directory / INDEX)
+        tensors = {
+            "visual": self.visual,
+            "reports": self.reports,
+            "labels": self.labels.to(torch.uint8),
+            "neighbours": self.neighbours,
+            "similarities": self.similarities,
+        }
+        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, directory / TENSORS)
+        return file_hash(directory / TENSORS)
+
+    @classmethod
+    def load(cls, directory: str | Path) -> tuple[ContextStore, Manifest]:
+        """Read an ``index`` artefact.
+
+        Raises:
+            UserError: incomplete, damaged, or of another kind.
+        """
+        directory = Path(directory)
+        manifest = read_manifest(directory)
+        manifest.require(kind="index", where=directory)
+        try:
+            if file_hash(directory / TENSORS) != manifest.details.get("tensors_hash"):
+                raise UserError("The index is damaged: its hash differs from its manifest's", where=str(directory))
+            index = RetrievalIndex.load(directory / INDEX)
+            tensors = load_file(directory / TENSORS)
+        except RetrievalIndexError as error:
+            raise UserError(str(error), where=str(directory), next_step="build it again with llmrg index build") from error
+        except OSError as error:
+            raise UserError("The index cannot be read", where=str(directory)) from error
+        store = cls(
+            index=index,
+            visual=tensors["visual"],
+            reports=tensors["reports"],
+            labels=tensors["labels"].bool(),
+            neighbours=tensors["neighbours"],
+            similarities=tensors["similarities"],
+        )
+        return store, manifest
+
+    def search(self, vectors: Tensor, k: int, *, patients: list[str]) -> tuple[Tensor, Tensor]:
+        """Find the nearest studies of other patients.
+
+        Args:
+            vectors: [Q, W] retrieval vectors.
+            k: how many.
+            patients: the patient of each query, never returned.
+
+        Returns:
+            Rows [Q, k] (-1 where there are fewer) and similarities [Q, k].
+        """
+        hits = self.index.search(np.ascontiguousarray(vectors.float().cpu().numpy()), k, exclude_patients=patients)
+        scores = np.where(hits.rows >= 0, hits.scores, 0.0).astype(np.float32)
+        return torch.from_numpy(hits.rows.astype(np.int64)), torch.from_numpy(scores)

@@ -1,0 +1,222 @@
+"""Build a system from its configuration and the artefacts of the stages before it."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmrg.artefacts import read_manifest
+from llmrg.errors import UserError
+from llmrg.evidence.base import EvidenceSource
+from llmrg.evidence.context_store import ContextStore
+from llmrg.evidence.disease_queries import DiseaseQuerySource
+from llmrg.evidence.encoder import EncoderConfig, StudyEncoder, build_encoder, load_encoder
+from llmrg.evidence.hopfield import HopfieldRetrieval
+from llmrg.evidence.memories import HopfieldMemory
+from llmrg.evidence.memory_bank import MemoryBank
+from llmrg.evidence.patches import Patches
+from llmrg.evidence.retrieved_context import RetrievedContext
+from llmrg.evidence.settings import MemoryConfig
+from llmrg.findings.labeler import get_labeler
+from llmrg.findings.vocabulary import get_vocabulary
+from llmrg.language.llm import LanguageModel
+from llmrg.language.prompt import default_prompt
+from llmrg.language.token_space import TokenSpace
+from llmrg.studies.settings import DataConfig
+from llmrg.systems.report_generator import ReportGenerator
+from llmrg.systems.settings import SystemConfig
+
+__all__ = ["EMBEDDED", "ArtefactPaths", "build_system", "encoder_config"]
+
+EMBEDDED = "embedded"
+"""Path of the language model that this repository trains on the training reports."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtefactPaths:
+    """Where the artefacts of the earlier stages lie; None where a system needs none.
+
+    Args:
+        language_model: the embedded language model.
+        disease_classifier: trunk and disease queries.
+        memory: visual and report memory banks.
+        index: retrieval index.
+    """
+
+    language_model: Path | None = None
+    disease_classifier: Path | None = None
+    memory: Path | None = None
+    index: Path | None = None
+
+    @classmethod
+    def below(cls, folder: Path) -> ArtefactPaths:
+        """Name the artefacts by their usual places below a folder; those that do not exist are None."""
+        return cls(
+            **{
+                field.name: folder / field.name
+                for field in dataclasses.fields(cls)
+                if (folder / field.name).is_dir()
+            }
+        )
+
+    def present(self) -> dict[str, Path]:
+        """The artefacts that exist, by name."""
+        named = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: path for name, path in named.items() if path is not None}
+
+
+def encoder_config(config: SystemConfig, data: DataConfig) -> EncoderConfig:
+    """What the study encoder of a system is built from."""
+    return EncoderConfig(
+        vision=config.vision,
+        queries=config.evidence.disease_queries,
+        vocabulary=data.vocabulary,
+        image_size=data.image_size,
+    )
+
+
+def build_system(
+    config: SystemConfig,
+    data: DataConfig,
+    artefacts: ArtefactPaths,
+    *,
+    language_model: LanguageModel | None = None,
+) -> ReportGenerator:
+    """Build a system; every artefact is checked against the others before it is used.
+
+    Args:
+        config: the system.
+        data: what it reads and writes.
+        artefacts: of the earlier stages.
+        language_model: the decoder, if it is built already.
+
+    Raises:
+        UserError: an artefact is missing, damaged, or does not fit.
+    """
+    vocabulary = get_vocabulary(data.vocabulary)
+    encoder, digest = _encoder(config, data, artefacts)
+    decoder = language_model or LanguageModel(_with_path(config, artefacts).language_model)
+    space = TokenSpace(decoder)
+    size, scale = space.size, space.scale / space.size**0.5
+    width = encoder.backbone.width
+    banks: dict[str, tuple[MemoryBank, MemoryConfig]] = {}
+    memories = {"visual_memory": config.evidence.visual_memory, "report_memory": config.evidence.report_memory}
+    for kind, settings in memories.items():
+        if kind in config.evidence.sources:
+            banks[kind] = (_bank(kind, artefacts, digest, data), settings)
+    sources: list[EvidenceSource] = []
+    for kind in config.evidence.sources:
+        if kind == "patches":
+            sources.append(Patches(width=width, size=size, scale=scale, pool=config.evidence.patches.pool))
+        elif kind == "disease_queries":
+            sources.append(
+                DiseaseQuerySource(
+                    queries=encoder.queries,
+                    findings=vocabulary.abnormal,
+                    width=width,
+                    size=size,
+                    scale=scale,
+                    loss_weight=config.evidence.disease_queries.loss_weight,
+                    smoothing=config.evidence.disease_queries.smoothing,
+                )
+            )
+        elif kind in banks:
+            bank, settings = banks[kind]
+            sources.append(
+                HopfieldMemory(
+                    kind=kind,
+                    bank=bank,
+                    retrieval=HopfieldRetrieval(
+                        state_width=width,
+                        pattern_width=bank.vectors.shape[1],
+                        out_width=width,
+                        heads=settings.heads,
+                        head_width=settings.head_width,
+                        beta=settings.beta,
+                        learn_beta=settings.learn_beta,
+                        steps=settings.steps,
+                    ),
+                    findings=vocabulary.abnormal,
+                    state_width=width,
+                    size=size,
+                    scale=scale,
+                    strongest=settings.strongest,
+                )
+            )
+        else:
+            sources.append(
+                RetrievedContext(
+                    store=_store(artefacts, digest),
+                    encoder=copy.deepcopy(encoder) if config.tune_vision else encoder,
+                    shared=not config.tune_vision,
+                    size=size,
+                    scale=scale,
+                    config=config.evidence.retrieved_context,
+                )
+            )
+    return ReportGenerator(
+        config=config,
+        encoder=encoder,
+        sources=sources,
+        language_model=decoder,
+        prompt=config.prompt or default_prompt(data.language, config.evidence.sources),
+        target=data.target,
+        labeler=get_labeler(vocabulary, data.language),
+    )
+
+
+def _encoder(config: SystemConfig, data: DataConfig, artefacts: ArtefactPaths) -> tuple[StudyEncoder, str | None]:
+    wanted = encoder_config(config, data)
+    if artefacts.disease_classifier is None:
+        return build_encoder(wanted), None
+    encoder, manifest = load_encoder(artefacts.disease_classifier)
+    manifest.require(
+        kind="disease_classifier",
+        where=artefacts.disease_classifier,
+        vocabulary=data.vocabulary,
+        image_size=data.image_size,
+    )
+    found = encoder.config.vision
+    if (found.architecture, found.options) != (config.vision.architecture, config.vision.options):
+        raise UserError(
+            f"The disease classifier has the trunk {found.architecture} {found.options}, but the system asks for "
+            f"{config.vision.architecture} {config.vision.options}",
+            where=str(artefacts.disease_classifier),
+            next_step="build the artefact again, or name another artefacts folder",
+        )
+    return encoder, manifest.encoder_hash
+
+
+def _bank(kind: str, artefacts: ArtefactPaths, digest: str | None, data: DataConfig) -> MemoryBank:
+    if artefacts.memory is None:
+        raise UserError(f"The system has a {kind}, but no memory was built", next_step="run llmrg build-memory")
+    manifest = read_manifest(artefacts.memory)
+    manifest.require(kind="memory", where=artefacts.memory, encoder_hash=digest, vocabulary=data.vocabulary)
+    return MemoryBank.load(artefacts.memory, kind, sha256=manifest.details.get(f"{kind}_hash"))
+
+
+def _store(artefacts: ArtefactPaths, digest: str | None) -> ContextStore:
+    if artefacts.index is None:
+        raise UserError(
+            "The system retrieves context, but no index was built", next_step="run llmrg index build CONFIG"
+        )
+    store, manifest = ContextStore.load(artefacts.index)
+    manifest.require(kind="index", where=artefacts.index, encoder_hash=digest)
+    return store
+
+
+def _with_path(config: SystemConfig, artefacts: ArtefactPaths) -> SystemConfig:
+    """Put the embedded language model's directory where its name stands."""
+    if config.language_model.path != EMBEDDED:
+        return config
+    if artefacts.language_model is None:
+        raise UserError(
+            "The system uses the embedded language model, but none was trained",
+            where="system.language_model.path",
+            next_step="run llmrg pretrain language-model CONFIG, or name a transformers model",
+        )
+    read_manifest(artefacts.language_model).require(kind="language_model", where=artefacts.language_model)
+    settings = dataclasses.replace(config.language_model, path=str(artefacts.language_model))
+    return dataclasses.replace(config, language_model=settings)

@@ -1,0 +1,291 @@
+"""The LLM systems: a study encoder, evidence sources and a language model that reads their evidence in its prompt."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from llmrg.evidence.base import Evidence, EvidenceSource
+from llmrg.evidence.encoder import StudyEncoder
+from llmrg.findings.labeler import Labeler
+from llmrg.language.assembly import Assembled, EncodedReports, PromptAssembler, encode_reports
+from llmrg.language.context import render_context
+from llmrg.language.decoding import OnToken
+from llmrg.language.llm import LanguageModel
+from llmrg.language.prompt import PromptConfig
+from llmrg.language.settings import DecodingConfig
+from llmrg.language.token_space import TokenSpace
+from llmrg.studies.batches import StudyBatch
+from llmrg.studies.dataset import StudySample, collate_studies
+from llmrg.studies.study import Study
+from llmrg.systems.report import GeneratedReport, SystemOutput
+from llmrg.systems.settings import SystemConfig
+
+__all__ = ["ReportGenerator"]
+
+
+class ReportGenerator(nn.Module):
+    """Study in, report out.
+
+    Args:
+        config: what it was built from.
+        encoder: trunk and disease queries.
+        sources: evidence sources, in order.
+        language_model: the decoder.
+        prompt: the prompt; it must name sources that exist.
+        target: report sections that are written.
+        labeler: reads findings in generated text.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: SystemConfig,
+        encoder: StudyEncoder,
+        sources: Sequence[EvidenceSource],
+        language_model: LanguageModel,
+        prompt: PromptConfig,
+        target: tuple[str, ...],
+        labeler: Labeler,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = encoder
+        self.sources = nn.ModuleDict({source.kind: cast(nn.Module, source) for source in sources})
+        self.language_model = language_model
+        self.space = TokenSpace(language_model)
+        self.assembler = PromptAssembler(language_model, prompt)
+        self.target = target
+        self.labeler = labeler
+        if not config.tune_vision:
+            self.encoder.requires_grad_(False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the system's weights are."""
+        return next(self.parameters()).device
+
+    def train(self, mode: bool = True) -> ReportGenerator:
+        """Switch the mode; an encoder that is not tuned stays in evaluation mode."""
+        super().train(mode)
+        if not self.config.tune_vision:
+            self.encoder.eval()
+        return self
+
+    def collate(self, samples: Sequence[StudySample], *, with_reports: bool = True) -> dict[str, Any]:
+        """Make the inputs of :meth:`forward`.
+
+        Args:
+            samples: of :class:`llmrg.studies.dataset.StudyDataset`.
+            with_reports: tokenise the target reports.
+
+        Returns:
+            ``batch``, and ``labels`` [B, R] (which transformers' Trainer counts) where reports are asked for.
+        """
+        batch = collate_studies(samples)
+        if not with_reports:
+            return {"batch": batch}
+        reports = encode_reports(
+            self.language_model.tokenizer,
+            [study.report(self.target) for study in batch.studies],
+            max_tokens=self.config.max_report_tokens,
+        )
+        tensors = {**batch.tensors, "report_ids": reports.ids, "report_mask": reports.mask}
+        return {"batch": dataclasses.replace(batch, tensors=tensors), "labels": reports.labels}
+
+    def gather(self, batch: StudyBatch, *, with_records: bool = False) -> dict[str, Evidence]:
+        """Ask every evidence source in turn.
+
+        Args:
+            batch: on this system's device.
+            with_records: fill the readable records.
+        """
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.tune_vision):
+            features = self.encoder.backbone(batch.pixels, batch.view_mask, batch.views)
+        found: dict[str, Evidence] = {}
+        for kind, source in self.sources.items():
+            found[kind] = source(features, batch, self.space, found, with_records=with_records)
+        return found
+
+    def forward(
+        self,
+        batch: StudyBatch,
+        labels: Tensor | None = None,
+        num_items_in_batch: Tensor | int | None = None,
+        **_: Any,
+    ) -> dict[str, Any]:
+        """Compute the loss of writing the target reports, and the sources' own losses.
+
+        Args:
+            batch: carries ``report_ids`` and ``report_mask``.
+            labels: [B, R]; only counted, by the Trainer.
+            num_items_in_batch: target tokens of all micro-batches of this optimiser step, which the language loss is
+                divided by; the sources' losses (batch means) are weighted by this micro-batch's share of them.
+
+        Returns:
+            ``loss`` and ``output`` (:class:`SystemOutput`).
+        """
+        evidence = self.gather(batch)
+        reports = EncodedReports(ids=batch.tensors["report_ids"], mask=batch.tensors["report_mask"])
+        assembled = self._assemble(evidence, batch.studies, reports)
+        language, logits = self.language_model(
+            inputs_embeds=assembled.inputs_embeds,
+            attention_mask=assembled.attention_mask,
+            labels=assembled.labels,
+            position_ids=assembled.position_ids,
+            num_items_in_batch=num_items_in_batch,
+        )
+        share: Tensor | float = 1.0
+        if num_items_in_batch is not None:
+            share = reports.mask.sum() / num_items_in_batch
+        parts = {"language": language}
+        for found in evidence.values():
+            parts.update({name: share * value for name, value in found.losses.items()})
+        loss = torch.stack([part.float() for part in parts.values()]).sum()
+        detached = {name: part.detach() for name, part in parts.items()}
+        return {"loss": loss, "output": SystemOutput(loss=loss, parts=detached, logits=logits)}
+
+    @torch.no_grad()
+    def generate(
+        self,
+        batch: StudyBatch,
+        decoding: DecodingConfig,
+        *,
+        on_token: OnToken | None = None,
+        instruction: str | None = None,
+        with_records: bool = False,
+        seeds: Sequence[int] | None = None,
+    ) -> list[GeneratedReport]:
+        """Write a report for every study of a batch.
+
+        Args:
+            batch: the studies, without targets.
+            decoding: how tokens are drawn.
+            on_token: called with (row, token id) as tokens are chosen.
+            instruction: replaces the prompt's instruction.
+            with_records: gather evidence records and maps.
+            seeds: one a study, for sampling.
+        """
+        was_training = self.training
+        self.eval()
+        try:
+            batch = batch.to(self.device)
+            evidence = self.gather(batch, with_records=with_records)
+            assembled = self._assemble(evidence, batch.studies, None, instruction=instruction)
+            drawn = self.language_model.generate(
+                assembled.inputs_embeds, assembled.attention_mask, decoding, seeds=seeds, on_token=on_token
+            )
+        finally:
+            self.train(was_training)
+        reports = []
+        for row, (study, tokens) in enumerate(zip(batch.studies, drawn, strict=True)):
+            text = self.language_model.text(tokens.ids)
+            records = [found.records[row] for found in evidence.values() if found.records] if with_records else []
+            maps: dict[str, Tensor] = {}
+            if with_records and "disease_queries" in evidence:
+                maps["attention"] = evidence["disease_queries"].state["attention"][row].float().cpu()
+            reports.append(
+                GeneratedReport(
+                    study_id=study.id,
+                    text=text,
+                    log_probabilities=tokens.log_probabilities,
+                    finished=tokens.finished,
+                    findings=self.labeler.label(text),
+                    records=records,
+                    maps=maps,
+                )
+            )
+        return reports
+
+    def own_state(self) -> dict[str, Tensor]:
+        """Return every tensor that this system learnt (weights and normalisation statistics), on the CPU.
+
+        The frozen language model, memory banks and the frozen encoder of the index are not among them: a run refers
+        to the first and holds the others as artefacts.
+        """
+        state = {
+            f"language_model.{name}": tensor
+            for name, tensor in self.language_model.trainable_state_dict().items()
+        }
+        tensors = dict(self.named_parameters()) | dict(self._persistent_buffers())
+        for name, tensor in tensors.items():
+            if not self._is_foreign(name):
+                state[name] = tensor.detach().to("cpu", copy=True).contiguous()
+        return state
+
+    def load_own_state(self, state: Mapping[str, Tensor]) -> None:
+        """Put back what :meth:`own_state` returned.
+
+        Raises:
+            ValueError: names or shapes do not fit.
+        """
+        prefix = "language_model."
+        self.language_model.load_trainable_state_dict(
+            {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+        )
+        own = {
+            name: tensor
+            for name, tensor in (dict(self.named_parameters()) | dict(self._persistent_buffers())).items()
+            if not self._is_foreign(name)
+        }
+        given = {name: tensor for name, tensor in state.items() if not name.startswith(prefix)}
+        wrong = sorted(own.keys() ^ given.keys()) or [n for n in own if own[n].shape != given[n].shape]
+        if wrong:
+            raise ValueError(f"{len(wrong)} tensors do not fit this system, first {wrong[0]!r}")
+        with torch.no_grad():
+            for name, tensor in own.items():
+                tensor.copy_(given[name])
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return :meth:`own_state`, so that checkpoints never hold frozen parts (and no tied tensor twice)."""
+        return cast("dict[str, Any]", self.own_state())
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Load what :meth:`state_dict` returned; always strict."""
+        self.load_own_state(state_dict)
+        return nn.modules.module._IncompatibleKeys([], [])
+
+    def gradient_checkpointing_enable(self, **kwargs: Any) -> None:
+        """Recompute the language model's activations in the backward pass."""
+        self.language_model.gradient_checkpointing_enable(**kwargs)
+
+    def gradient_checkpointing_disable(self) -> None:
+        """Keep the language model's activations."""
+        self.language_model.gradient_checkpointing_disable()
+
+    def _assemble(
+        self,
+        evidence: Mapping[str, Evidence],
+        studies: Sequence[Study],
+        reports: EncodedReports | None,
+        *,
+        instruction: str | None = None,
+    ) -> Assembled:
+        shown = {
+            kind: (found.embeddings, found.mask)
+            for kind, found in evidence.items()
+            if found.embeddings is not None and found.mask is not None
+        }
+        texts = [{"context": render_context(study.context, study.language)} for study in studies]
+        if instruction is not None:
+            self.assembler.prompt.with_instruction(instruction)  # refuses a prompt without a place for it
+            texts = [{**text, "instruction": instruction} for text in texts]
+        return self.assembler.assemble(shown, texts, reports)
+
+    def _is_foreign(self, name: str) -> bool:
+        if name.startswith(("language_model.", "sources.retrieved_context.encoder.")):
+            return True
+        queries = "sources.disease_queries.queries."
+        return name.startswith(queries) or (not self.config.tune_vision and name.startswith("encoder."))
+
+    def _persistent_buffers(self) -> dict[str, Tensor]:
+        hidden = {
+            f"{prefix}.{name}" if prefix else name
+            for prefix, module in self.named_modules()
+            for name in module._non_persistent_buffers_set
+        }
+        return {name: tensor for name, tensor in self.named_buffers() if name not in hidden}

@@ -1,0 +1,172 @@
+"""A run: the directory that training writes and everything else loads.
+
+It holds the learnt weights (``model.safetensors``), the artefacts the system needs, its configuration and a model
+card. A language model that was not made here is referred to by name, revision and hash.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from llmrg.artefacts import Manifest, atomic_directory, file_hash, read_manifest, tree_hash, write_text
+from llmrg.config import dump_config, load_config
+from llmrg.errors import UserError
+from llmrg.language.settings import DecodingConfig
+from llmrg.studies.settings import DataConfig
+from llmrg.systems.build import EMBEDDED, ArtefactPaths, build_system
+from llmrg.systems.report_generator import ReportGenerator
+from llmrg.systems.settings import SystemConfig
+
+__all__ = ["Run", "RunConfig", "load_run", "open_run", "save_run"]
+
+WEIGHTS = "model.safetensors"
+SETTINGS = "run.yaml"
+REFERENCE = "language_model.json"
+ARTEFACTS = "artefacts"
+CARD = "README.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """What a run needs to be loaded.
+
+    Args:
+        system: the system.
+        data: how studies are read and what is written of them.
+        decoding: how reports are drawn unless told otherwise.
+    """
+
+    system: SystemConfig
+    data: DataConfig
+    decoding: DecodingConfig = field(default_factory=DecodingConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A loaded run.
+
+    Args:
+        directory: where it lies.
+        config: its configuration.
+        manifest: its manifest.
+        system: the system, in evaluation mode.
+    """
+
+    directory: Path
+    config: RunConfig
+    manifest: Manifest
+    system: ReportGenerator
+
+
+def save_run(
+    system: ReportGenerator,
+    directory: Path,
+    *,
+    config: RunConfig,
+    artefacts: ArtefactPaths,
+    producer: str,
+    split_hash: str,
+    card: str,
+    extra: Mapping[str, str] | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a run whole or not at all.
+
+    Args:
+        system: the trained system.
+        directory: the run.
+        config: what loading it needs.
+        artefacts: copied into the run.
+        producer: the command.
+        split_hash: of the training studies.
+        card: the model card, Markdown.
+        extra: further text files by name (training configuration, log).
+        details: further entries of the manifest (validation figures, parameters).
+    """
+    present = artefacts.present()
+    with atomic_directory(directory) as folder:
+        save_file(system.own_state(), folder / WEIGHTS)
+        for name, path in present.items():
+            shutil.copytree(path, folder / ARTEFACTS / name)
+        write_text(folder / SETTINGS, dump_config(config))
+        reference: dict[str, Any] = dict(system.language_model.reference())
+        if config.system.language_model.path == EMBEDDED:
+            reference["path"] = f"{ARTEFACTS}/language_model"
+        write_text(folder / REFERENCE, json.dumps(reference, indent=2, sort_keys=True) + "\n")
+        system.language_model.tokenizer.save_pretrained(folder / "tokenizer")
+        for name, text in (extra or {}).items():
+            write_text(folder / name, text)
+        write_text(folder / CARD, card)
+        patient_text = any(read_manifest(path).contains_patient_text for path in present.values())
+        Manifest(
+            kind="run",
+            producer=producer,
+            configuration={"system": config.system.name},
+            encoder_hash=read_manifest(present["disease_classifier"]).encoder_hash
+            if "disease_classifier" in present
+            else None,
+            split_hash=split_hash,
+            languages=(config.data.language,),
+            contains_patient_text=patient_text,
+            details={
+                "weights_hash": file_hash(folder / WEIGHTS),
+                "artefacts": {name: tree_hash(folder / ARTEFACTS / name) for name in present},
+                "image_size": config.data.image_size,
+                "vocabulary": config.data.vocabulary,
+                **(details or {}),
+            },
+        ).write(folder)
+    return directory
+
+
+def open_run(directory: str | Path, *, language_model: str | None = None, device: str | None = None) -> Run:
+    """Load a run with its configuration and manifest.
+
+    Args:
+        directory: the run.
+        language_model: another place of the same base language model (its hash must agree).
+        device: where to put it; a GPU if there is one.
+
+    Raises:
+        UserError: not a run, incomplete or damaged, or the language model is not the one it was trained with.
+    """
+    directory = Path(directory)
+    manifest = read_manifest(directory)
+    manifest.require(kind="run", where=directory)
+    if file_hash(directory / WEIGHTS) != manifest.details.get("weights_hash"):
+        raise UserError("The run's weights are damaged: their hash differs from its manifest's", where=str(directory))
+    config = load_config(RunConfig, directory / SETTINGS)
+    system_config = config.system
+    path = language_model or _language_model_path(directory, system_config.language_model.path)
+    system_config = replace(system_config, language_model=replace(system_config.language_model, path=path))
+    vision = replace(system_config.vision, pretrained=False, checkpoint=None)
+    system = build_system(
+        replace(system_config, vision=vision), config.data, ArtefactPaths.below(directory / ARTEFACTS)
+    )
+    system.language_model.check_reference(json.loads((directory / REFERENCE).read_text(encoding="utf-8")))
+    try:
+        system.load_own_state(load_file(directory / WEIGHTS))
+    except ValueError as error:
+        raise UserError(f"The run's weights do not fit its configuration: {error}", where=str(directory)) from error
+    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return Run(directory=directory, config=config, manifest=manifest, system=system.to(place).eval())
+
+
+def load_run(directory: str | Path, *, language_model: str | None = None, device: str | None = None) -> ReportGenerator:
+    """Load a run's system; see :func:`open_run`."""
+    return open_run(directory, language_model=language_model, device=device).system
+
+
+def _language_model_path(directory: Path, path: str) -> str:
+    if path == EMBEDDED:
+        return str(directory / ARTEFACTS / "language_model")
+    near = directory / path
+    return str(near) if not Path(path).exists() and near.is_dir() else path
