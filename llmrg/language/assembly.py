@@ -1,0 +1,213 @@
+"""From prompt segments, evidence vectors and reports to the decoder's input."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase
+
+from llmrg.errors import UserError
+from llmrg.language.context import clean_prompt_text
+from llmrg.language.llm import IGNORED, LanguageModel, positions
+from llmrg.language.prompt import PromptConfig, fill, resolve_template
+from llmrg.language.token_space import encode_ordinary
+
+__all__ = ["Assembled", "EncodedReports", "PromptAssembler", "encode_reports"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedReports:
+    """Target reports as tokens.
+
+    Args:
+        ids: ``[B, R]``, padded on the right; each report that was not cut ends with end-of-text.
+        mask: ``[B, R]`` (bool), true for tokens.
+        truncated: how many reports were cut to the length limit (those lack end-of-text, so that the model does not
+            learn to stop in mid-sentence).
+    """
+
+    ids: Tensor
+    mask: Tensor
+    truncated: int = 0
+
+    @property
+    def labels(self) -> Tensor:
+        """``[B, R]``: the ids, with :data:`IGNORED` at padding (what transformers' Trainer counts as items)."""
+        return self.ids.masked_fill(~self.mask, IGNORED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assembled:
+    """The decoder's input: prompts padded on the left, then reports padded on the right.
+
+    Args:
+        inputs_embeds: ``[B, P + R, D]`` (R is 0 without reports).
+        attention_mask: ``[B, P + R]``.
+        labels: ``[B, P + R]``, :data:`IGNORED` except on report tokens and end-of-text; None without reports.
+        position_ids: ``[B, P + R]``.
+        prompt_length: P.
+        truncated: reports cut to the length limit.
+    """
+
+    inputs_embeds: Tensor
+    attention_mask: Tensor
+    labels: Tensor | None
+    position_ids: Tensor
+    prompt_length: int
+    truncated: int = 0
+
+
+def encode_reports(
+    tokenizer: PreTrainedTokenizerBase, reports: Sequence[str], *, max_tokens: int | None = None
+) -> EncodedReports:
+    """Tokenise target reports (in a collate function, so that labels can be counted before the forward pass).
+
+    Args:
+        tokenizer: of the decoder.
+        reports: target texts; special tokens written in them are read as ordinary characters.
+        max_tokens: longest report, end-of-text included; longer ones are cut, counted and warned of.
+    """
+    if tokenizer.eos_token_id is None:
+        raise UserError("The tokenizer has no end-of-text token")
+    rows = []
+    truncated = 0
+    for report in reports:
+        ids = [*encode_ordinary(tokenizer, report), int(tokenizer.eos_token_id)]
+        if max_tokens is not None and len(ids) > max_tokens:
+            truncated += 1
+            ids = ids[:max_tokens]
+        rows.append(torch.tensor(ids, dtype=torch.long))
+    if truncated:
+        logger.warning("%d of %d reports are longer than %d tokens and were cut", truncated, len(rows), max_tokens)
+    lengths = torch.tensor([len(row) for row in rows])
+    ids_ = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=int(tokenizer.pad_token_id or 0))
+    return EncodedReports(ids=ids_, mask=torch.arange(ids_.shape[1])[None] < lengths[:, None], truncated=truncated)
+
+
+class PromptAssembler:
+    """Fills a prompt for each study of a batch and appends the target reports.
+
+    Args:
+        language_model: the decoder; not owned.
+        prompt: the prompt.
+
+    Raises:
+        UserError: the prompt asks for a chat template that the tokenizer lacks.
+    """
+
+    def __init__(self, language_model: LanguageModel, prompt: PromptConfig) -> None:
+        self._model = language_model
+        self.prompt = prompt
+        self._segments = resolve_template(prompt, language_model.tokenizer)
+        added = language_model.tokenizer.added_tokens_decoder.values()
+        self._special = sorted({str(token) for token in added} | set(language_model.tokenizer.all_special_tokens))
+        self._literals: dict[str, list[int]] = {}
+        self._bos = self._leading_bos()
+
+    def assemble(
+        self,
+        sources: Mapping[str, tuple[Tensor, Tensor]],
+        texts: Sequence[Mapping[str, str]],
+        reports: EncodedReports | Sequence[str] | None = None,
+        *,
+        max_report_tokens: int | None = None,
+    ) -> Assembled:
+        """Build the decoder's input.
+
+        Args:
+            sources: for each source the prompt names, vectors ``[B, K, D]`` and mask ``[B, K]``; masked vectors are
+                left out.
+            texts: for each study, the values of the names in braces; they are cleaned here.
+            reports: target reports (training), or None (generation).
+            max_report_tokens: limit for reports given as text.
+
+        Raises:
+            UserError: the prompt names a source or a text that is not given.
+        """
+        missing = [name for name in self.prompt.sources if name not in sources]
+        if missing:
+            raise UserError("The prompt names an evidence source the system lacks", allowed=sources, got=missing[0])
+        prompts, prompt_mask = self._prompts(sources, texts)
+        if reports is None:
+            return Assembled(
+                inputs_embeds=prompts,
+                attention_mask=prompt_mask.long(),
+                labels=None,
+                position_ids=positions(prompt_mask),
+                prompt_length=prompts.shape[1],
+            )
+        if not isinstance(reports, EncodedReports):
+            reports = encode_reports(self._model.tokenizer, reports, max_tokens=max_report_tokens)
+        if reports.ids.shape[0] != len(texts):
+            raise ValueError(f"{reports.ids.shape[0]} reports for {len(texts)} studies")
+        ids, written = reports.ids.to(self._model.device), reports.mask.to(self._model.device)
+        mask = torch.cat([prompt_mask, written], dim=1)
+        ignored = torch.full(prompt_mask.shape, IGNORED, device=self._model.device)
+        return Assembled(
+            inputs_embeds=torch.cat([prompts, self._model.embed(ids)], dim=1),
+            attention_mask=mask.long(),
+            labels=torch.cat([ignored, ids.masked_fill(~written, IGNORED)], dim=1),
+            position_ids=positions(mask),
+            prompt_length=prompts.shape[1],
+            truncated=reports.truncated,
+        )
+
+    def words(self, texts: Mapping[str, str]) -> str:
+        """Return the words of one study's prompt, sources shown as ``<name>`` (for records and for reading)."""
+        values = self._values(texts)
+        return "".join(f"<{s.source}>" if s.source is not None else fill(s, values) for s in self._segments)
+
+    def _prompts(
+        self, sources: Mapping[str, tuple[Tensor, Tensor]], texts: Sequence[Mapping[str, str]]
+    ) -> tuple[Tensor, Tensor]:
+        """Left-padded prompts ``[B, P, D]`` and their mask ``[B, P]`` (bool)."""
+        device, dtype = self._model.device, self._model.dtype
+        pieces: list[list[list[int] | Tensor]] = []
+        for row, study_texts in enumerate(texts):
+            values = self._values(study_texts)
+            study: list[list[int] | Tensor] = [[] if self._bos is None else [self._bos]]
+            for segment in self._segments:
+                if segment.source is not None:
+                    vectors, mask = sources[segment.source]
+                    study.append(vectors[row][mask[row].bool()].to(device=device, dtype=dtype))
+                else:
+                    study.append(self._ids(segment.names, fill(segment, values)))
+            pieces.append(study)
+        words = [piece for study in pieces for piece in study if isinstance(piece, list)]
+        flat = torch.tensor([token for piece in words for token in piece], dtype=torch.long, device=device)
+        embedded = iter(self._model.embed(flat).split([len(piece) for piece in words]))
+        rows = [torch.cat([next(embedded) if isinstance(p, list) else p for p in study]) for study in pieces]
+        prompts = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_side="left")
+        lengths = torch.tensor([len(row) for row in rows], device=device)
+        mask = torch.arange(prompts.shape[1], device=device)[None] >= prompts.shape[1] - lengths[:, None]
+        return prompts, mask
+
+    def _values(self, texts: Mapping[str, str]) -> dict[str, str]:
+        limit = self.prompt.max_context_characters
+        return {
+            name: clean_prompt_text(text, special_tokens=self._special, max_characters=limit)
+            for name, text in {"instruction": self.prompt.instruction, **texts}.items()
+        }
+
+    def _ids(self, names: Sequence[str], text: str) -> list[int]:
+        """Tokenise a segment's words; special tokens count in the configuration's own words only."""
+        if not text:
+            return []
+        if names:
+            return encode_ordinary(self._model.tokenizer, text)
+        if text not in self._literals:
+            self._literals[text] = list(self._model.tokenizer(text, add_special_tokens=False).input_ids)
+        return self._literals[text]
+
+    def _leading_bos(self) -> int | None:
+        bos = self._model.bos_token_id
+        first = self._segments[0]
+        if bos is None or (first.text is not None and first.text.startswith(str(self._model.tokenizer.bos_token))):
+            return None
+        return bos

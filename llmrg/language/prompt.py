@@ -1,0 +1,186 @@
+"""Prompts: lists of segments, each literal text or the name of an evidence source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from transformers import PreTrainedTokenizerBase
+
+from llmrg.errors import UserError
+
+__all__ = ["PLACEHOLDER", "PromptConfig", "Segment", "default_prompt", "fill", "prompt_texts", "resolve_template"]
+
+PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+_HOLE = "⁣PROMPT⁣"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """A piece of a prompt.
+
+    Args:
+        text: literal words; ``{context}``, ``{instruction}`` and other names in braces are filled for each study, and
+            a text whose names all turn out empty for a study is left out for it.
+        source: name of an evidence source, whose vectors stand here.
+    """
+
+    text: str | None = None
+    source: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.text is None) == (self.source is None):
+            raise ValueError("a prompt segment has either text or source")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in braces that the text asks for."""
+        return tuple(PLACEHOLDER.findall(self.text)) if self.text is not None else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptConfig:
+    """The prompt of a system.
+
+    Args:
+        segments: the pieces, in order.
+        template: ``plain`` uses the segments as they are; ``chat`` puts them into the tokenizer's chat template as the
+            user's message (thinking off where the template knows it).
+        system: system message of the chat template.
+        instruction: what ``{instruction}`` stands for; a user's own prompt replaces it.
+        max_context_characters: longest text that a name in braces may bring in.
+    """
+
+    segments: tuple[Segment, ...]
+    template: Literal["plain", "chat"] = "plain"
+    system: str | None = None
+    instruction: str = ""
+    max_context_characters: int = 2000
+
+    def __post_init__(self) -> None:
+        if not self.segments:
+            raise ValueError("a prompt needs at least one segment")
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Evidence sources the prompt shows, in order."""
+        return tuple(segment.source for segment in self.segments if segment.source is not None)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names in braces the prompt needs, except ``instruction``, which it brings itself."""
+        return frozenset(name for segment in self.segments for name in segment.names) - {"instruction"}
+
+    def with_instruction(self, instruction: str) -> PromptConfig:
+        """Return the prompt with another instruction (``llmrg generate --prompt``)."""
+        if not any("instruction" in segment.names for segment in self.segments):
+            raise UserError("This prompt has no place for an instruction", next_step="add {instruction} to a segment")
+        return replace(self, instruction=instruction)
+
+
+_WORDS: dict[str, dict[str, str]] = {
+    "zh": {
+        "patches": "影像：<Img>",
+        "disease_queries": "征象：",
+        "visual_memory": "影像记忆：",
+        "report_memory": "报告记忆：",
+        "retrieved_context": "相似病例：",
+        "context": "临床信息：{context}\n",
+        "instruction": "请根据胸部X线影像写出影像所见。",
+    },
+    "en": {
+        "patches": "Films: <Img>",
+        "disease_queries": "Signs: ",
+        "visual_memory": "Remembered films: ",
+        "report_memory": "Remembered reports: ",
+        "retrieved_context": "Similar studies: ",
+        "context": "Clinical context: {context}\n",
+        "instruction": "Write the findings of this chest X-ray.",
+    },
+}
+
+
+def default_prompt(
+    language: Literal["zh", "en"],
+    sources: Sequence[str] = ("patches",),
+    *,
+    template: Literal["plain", "chat"] = "plain",
+) -> PromptConfig:
+    """Return the prompt that systems use unless their configuration has another.
+
+    Args:
+        language: of the words, and of the report asked for.
+        sources: evidence sources, in the order in which they are shown.
+        template: plain text (``Human: ... Assistant:``) or the tokenizer's chat template.
+    """
+    if language not in _WORDS:
+        raise UserError("No default prompt for this language", allowed=_WORDS, got=language)
+    words = _WORDS[language]
+    plain = template == "plain"
+    segments = [Segment(text="Human: ")] if plain else []
+    for source in sources:
+        if source == "patches":
+            segments += [Segment(text=words[source]), Segment(source=source), Segment(text="</Img>\n")]
+        else:
+            segments += [Segment(text=words.get(source, f"{source}: ")), Segment(source=source), Segment(text="\n")]
+    segments += [Segment(text=words["context"]), Segment(text="{instruction}")]
+    if plain:
+        segments.append(Segment(text="\nAssistant: "))
+    return PromptConfig(segments=tuple(segments), template=template, instruction=words["instruction"])
+
+
+def resolve_template(prompt: PromptConfig, tokenizer: PreTrainedTokenizerBase) -> tuple[Segment, ...]:
+    """Return the segments with the chat template, if the prompt asks for it, written out around them.
+
+    Raises:
+        UserError: the tokenizer has no chat template, or one that cannot be used.
+    """
+    if prompt.template == "plain":
+        return prompt.segments
+    if not tokenizer.chat_template:
+        raise UserError(
+            "The prompt asks for a chat template, but the tokenizer has none",
+            where=str(tokenizer.name_or_path),
+            next_step="set template: plain in the prompt",
+        )
+    messages = [{"role": "system", "content": prompt.system}] if prompt.system else []
+    messages.append({"role": "user", "content": _HOLE})
+    try:
+        rendered = str(
+            tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+        )
+    except Exception as error:
+        raise UserError("The tokenizer's chat template cannot be used", where=str(tokenizer.name_or_path)) from error
+    before, hole, after = rendered.partition(_HOLE)
+    if not hole:
+        raise UserError("The tokenizer's chat template drops the message", where=str(tokenizer.name_or_path))
+    return (Segment(text=before), *prompt.segments, Segment(text=after))
+
+
+def fill(segment: Segment, values: Mapping[str, str]) -> str:
+    """Put values into a text segment; empty if it has names and none of them has a value.
+
+    Raises:
+        UserError: a name that ``values`` lacks.
+    """
+    text = segment.text or ""
+    for name in segment.names:
+        if name not in values:
+            raise UserError(f"The prompt asks for {{{name}}}", allowed=sorted(values), got=name)
+    if segment.names and not any(values[name] for name in segment.names):
+        return ""
+    return PLACEHOLDER.sub(lambda match: values[match.group(1)], text)
+
+
+def prompt_texts(language: Literal["zh", "en"], contexts: Sequence[str] = ("",)) -> list[str]:
+    """Return the words of the default prompts with all sources and with one, so that a model can learn them."""
+    every = ("patches", "disease_queries", "visual_memory", "report_memory", "retrieved_context")
+    texts = []
+    for sources in (every, every[:1], every[:2], ()):
+        prompt = default_prompt(language, sources)
+        for context in contexts:
+            values = {"context": context, "instruction": prompt.instruction}
+            texts.append("".join(fill(segment, values) for segment in prompt.segments if segment.source is None))
+    return texts

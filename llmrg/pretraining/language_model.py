@@ -1,0 +1,258 @@
+"""The small language model of the embedded default, trained on the training split's reports."""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import Dataset
+from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
+
+from llmrg.artefacts import Manifest, atomic_directory, file_hash
+from llmrg.config import to_mapping
+from llmrg.errors import UserError
+from llmrg.language.embedded import EmbeddedModelConfig, build_model, train_tokenizer
+from llmrg.language.llm import IGNORED
+from llmrg.language.prompt import prompt_texts
+from llmrg.language.token_space import encode_ordinary
+
+__all__ = ["LanguageModelPretrainingConfig", "pretrain_language_model"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageModelPretrainingConfig:
+    """How the small language model is trained.
+
+    Args:
+        model: its size and vocabulary.
+        max_steps: optimiser steps; with ``max_seconds`` whichever comes first.
+        max_seconds: wall-clock limit; the learning rate then falls with the clock, and the result depends on the
+            machine. None: the same seed gives the same weights.
+        batch_size: reports a step.
+        learning_rate: peak.
+        warmup_share: share of the training in which the learning rate rises.
+        weight_decay: of AdamW.
+        prompt_share: share of the sequences that start with the words of a whole prompt; the others start at its end.
+        max_tokens: longest report, in tokens; longer ones are cut, counted and warned of.
+        seed: of weights and order.
+    """
+
+    model: EmbeddedModelConfig = field(default_factory=EmbeddedModelConfig)
+    max_steps: int = 400
+    max_seconds: float | None = None
+    batch_size: int = 32
+    learning_rate: float = 2e-3
+    warmup_share: float = 0.05
+    weight_decay: float = 0.01
+    prompt_share: float = 0.15
+    max_tokens: int = 512
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_steps < 1 or self.batch_size < 1 or self.max_tokens < 2:
+            raise ValueError("max_steps and batch_size must be positive, max_tokens at least 2")
+        if self.max_seconds is not None and self.max_seconds <= 0:
+            raise ValueError("max_seconds must be positive")
+        if not 0 <= self.prompt_share <= 1 or not 0 <= self.warmup_share < 1 or self.learning_rate <= 0:
+            raise ValueError("prompt_share must lie in [0, 1], warmup_share in [0, 1), learning_rate above 0")
+
+
+def pretrain_language_model(
+    reports: Sequence[str],
+    out: str | Path,
+    config: LanguageModelPretrainingConfig,
+    *,
+    producer: str,
+    split_hash: str,
+    languages: Sequence[Literal["zh", "en"]],
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Train tokenizer and model on reports and save both as an artefact in the ordinary transformers format.
+
+    Args:
+        reports: target texts of the training split, nothing of any other split; empty ones are passed over.
+        out: directory of the artefact.
+        config: the settings.
+        producer: the command that asked for it, for the manifest.
+        split_hash: hash of the training split.
+        languages: of the reports; the default prompts of these languages are learnt too.
+        progress: called with (steps done, steps in all) after each step.
+
+    Returns:
+        ``out``, which the language model's ``path`` can name.
+
+    Raises:
+        UserError: no reports.
+    """
+    texts = [report for report in reports if report.strip()]
+    if not texts:
+        raise UserError("There are no reports to train the language model on", next_step="check the training split")
+    prompts = [text for language in languages for text in prompt_texts(language)]
+    tokenizer = train_tokenizer(
+        [*texts, *prompts * max(1, len(texts) // (20 * len(prompts)))],
+        vocabulary_size=config.model.vocabulary_size,
+        max_token_bytes=config.model.max_token_bytes,
+    )
+    model = build_model(tokenizer, config.model, seed=config.seed)
+    sequences = _Sequences(texts, prompts, tokenizer, config)
+    clock = _Clock(config)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
+    )
+    with tempfile.TemporaryDirectory(prefix="llmrg-language-model-") as scratch:
+        trainer = Trainer(
+            model=model,
+            args=TrainingArguments(
+                output_dir=scratch,
+                max_steps=config.max_steps,
+                per_device_train_batch_size=config.batch_size,
+                seed=config.seed,
+                data_seed=config.seed,
+                max_grad_norm=1.0,
+                save_strategy="no",
+                logging_steps=10,
+                report_to=[],
+                disable_tqdm=True,
+                log_level="error",
+                remove_unused_columns=False,
+                use_cpu=not torch.cuda.is_available(),
+                dataloader_pin_memory=torch.cuda.is_available(),
+            ),
+            train_dataset=sequences,
+            data_collator=_Collate(int(tokenizer.pad_token_id)),
+            optimizers=(optimizer, LambdaLR(optimizer, clock.rate)),
+            callbacks=[_Watch(clock, progress)],
+        )
+        trainer.remove_callback(_printer())
+        started = time.monotonic()
+        trainer.train()
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    details = {
+        "reports": len(texts),
+        "truncated": sequences.truncated,
+        "steps": trainer.state.global_step,
+        "loss_per_token": losses[-1] if losses else None,
+        "vocabulary": len(tokenizer),
+        "hidden_size": config.model.hidden_size,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+    }
+    logger.info(
+        "language model: %(reports)d reports, %(steps)d steps, %(parameters)d parameters, loss %(loss_per_token)s",
+        details,
+    )
+    logger.info("language model: %.1f s", time.monotonic() - started)
+    out = Path(out)
+    with atomic_directory(out) as folder:
+        model.to("cpu").save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        details["weights"] = file_hash(folder / "model.safetensors")
+        # Tokens are pieces of reports, and a model this small can recite whole ones.
+        Manifest(
+            kind="language_model",
+            producer=producer,
+            configuration=to_mapping(config),
+            split_hash=split_hash,
+            languages=tuple(languages),
+            contains_patient_text=True,
+            details=details,
+        ).write(folder)
+    return out
+
+
+class _Sequences(Dataset[dict[str, list[int]]]):
+    """Prompt words, report, end-of-text; which words come first is drawn anew each time, from a seeded stream."""
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        prompts: Sequence[str],
+        tokenizer: PreTrainedTokenizerBase,
+        config: LanguageModelPretrainingConfig,
+    ) -> None:
+        end = int(tokenizer.eos_token_id)
+        encoded = [[*encode_ordinary(tokenizer, text), end] for text in texts]
+        self.truncated = sum(len(ids) > config.max_tokens for ids in encoded)
+        if self.truncated:
+            logger.warning("%d reports are longer than %d tokens and were cut", self.truncated, config.max_tokens)
+        self._reports = [ids[: config.max_tokens] for ids in encoded]
+        self._prompts = [encode_ordinary(tokenizer, prompt) for prompt in prompts]
+        self._tail = encode_ordinary(tokenizer, "\nAssistant: ")
+        self._share = config.prompt_share
+        self._stream = random.Random(config.seed)
+
+    def __len__(self) -> int:
+        return len(self._reports)
+
+    def __getitem__(self, index: int) -> dict[str, list[int]]:
+        whole = self._stream.random() < self._share
+        before = self._stream.choice(self._prompts) if whole else self._tail
+        return {"input_ids": [*before, *self._reports[index]]}
+
+
+@dataclass(frozen=True)
+class _Collate:
+    pad: int
+
+    def __call__(self, rows: Sequence[Mapping[str, list[int]]]) -> dict[str, Tensor]:
+        ids = [torch.tensor(row["input_ids"]) for row in rows]
+        lengths = torch.tensor([len(row) for row in ids])
+        padded = nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=self.pad)
+        mask = torch.arange(padded.shape[1])[None] < lengths[:, None]
+        return {"input_ids": padded, "attention_mask": mask.long(), "labels": padded.masked_fill(~mask, IGNORED)}
+
+
+class _Clock:
+    """How far training has come, by steps or by seconds, and the learning rate's factor there."""
+
+    def __init__(self, config: LanguageModelPretrainingConfig) -> None:
+        self._config = config
+        self._start = time.monotonic()
+
+    def begin(self) -> None:
+        self._start = time.monotonic()
+
+    def progress(self, step: int) -> float:
+        done = step / self._config.max_steps
+        if self._config.max_seconds is not None:
+            done = max(done, (time.monotonic() - self._start) / self._config.max_seconds)
+        return min(done, 1.0)
+
+    def rate(self, step: int) -> float:
+        done, warm = self.progress(step), self._config.warmup_share
+        if done < warm:
+            return min(1.0, (done + 1 / self._config.max_steps) / warm)
+        return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (done - warm) / (1 - warm)))
+
+
+class _Watch(TrainerCallback):  # type: ignore[misc]
+    def __init__(self, clock: _Clock, progress: Callable[[int, int], None] | None) -> None:
+        self._clock = clock
+        self._progress = progress
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._clock.begin()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self._progress is not None:
+            self._progress(state.global_step, state.max_steps)
+        if self._clock.progress(state.global_step) >= 1.0:
+            control.should_training_stop = True
+            control.should_log = True
+
+
+def _printer() -> type[TrainerCallback]:
+    from transformers import PrinterCallback
+
+    return PrinterCallback
