@@ -22,6 +22,8 @@ Status = Literal["ok", "optional", "problem"]
 DISK_NEEDED_GB = 5.0
 """Free space below which the quickstart and a small run may not fit, in 10^9 bytes."""
 
+_SLOW_TO_IMPORT = ("deepspeed", "gradio")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
@@ -68,6 +70,7 @@ def healthy(checks: tuple[Check, ...]) -> bool:
 def print_checks(checks: tuple[Check, ...]) -> None:
     """Show the checks as a table on stdout."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     style = {"ok": "green", "optional": "yellow", "problem": "bold red"}
@@ -75,7 +78,7 @@ def print_checks(checks: tuple[Check, ...]) -> None:
     for column in ("what", "state", "found", "what to do"):
         table.add_column(column, overflow="fold")
     for check in checks:
-        table.add_row(check.name, f"[{style[check.status]}]{check.status}[/]", check.found, check.advice)
+        table.add_row(check.name, f"[{style[check.status]}]{check.status}[/]", escape(check.found), escape(check.advice))
     Console().print(table)
 
 
@@ -166,7 +169,7 @@ def _disk(folder: Path) -> Check:
 
 def _package(name: str, *, optional: str = "", extra: str = "") -> Callable[[], Check]:
     def check() -> Check:
-        module, problem = _imported(name)
+        module, problem = _found(name) if name in _SLOW_TO_IMPORT else _imported(name)
         if module is not None:
             return Check(name=name, status="ok", found=_version(name, module))
         if not optional:
@@ -184,6 +187,11 @@ def _imported(name: str) -> tuple[Any, str]:
         return importlib.import_module(name), ""
     except Exception as error:
         return None, f"installed, but its import fails: {type(error).__name__}: {str(error).splitlines()[0][:200]}"
+
+
+def _found(name: str) -> tuple[Any, str]:
+    spec = importlib.util.find_spec(name)
+    return spec, "" if spec else "not installed"
 
 
 def _version(distribution: str, module: Any) -> str:

@@ -1,0 +1,215 @@
+"""The command ``llmrg``: each sub-command reads its arguments and calls one function of a room.
+
+Rooms are imported inside the commands, so that ``llmrg --help`` is quick and needs no torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmrg import __version__
+from llmrg.console import print_json, run_command, start_logging
+from llmrg.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Train, compare and run LLM-based chest X-ray report generators in Chinese and English.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Data sets: draw phantoms.", no_args_is_help=True)
+index_app = typer.Typer(help="The index of similar studies: build, search, describe.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+app.add_typer(index_app, name="index")
+
+Configuration = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file.", show_default=False)]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Values that replace those of the file.", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Build everything, run one batch, write nothing and stop.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and end the process: 0 on success, 2 with one message on a user's error."""
+    given = None if arguments is None else list(arguments)
+    sys.exit(run_command(lambda: app(args=given, prog_name="llmrg")))
+
+
+@app.callback()
+def _common(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log details too.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+    start_logging(verbose=verbose)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Show what is installed, the devices, optional parts, and what to do about what is missing."""
+    from dataclasses import asdict
+
+    from llmrg.doctor import examine, healthy, print_checks
+
+    checks = examine()
+    if as_json:
+        print_json({"healthy": healthy(checks), "checks": [asdict(check) for check in checks]})
+    else:
+        print_checks(checks)
+    if not healthy(checks):
+        raise typer.Exit(2)
+
+
+@data_app.command()
+def phantom(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.", show_default=False)],
+    format_: Annotated[str, typer.Option("--format", help="Layout on disk: ped-xray, chexpert-plus.")],
+    studies: Annotated[int, typer.Option(help="How many studies.", min=1)] = 1000,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.", min=0)] = 0,
+    size: Annotated[int, typer.Option(help="Longest edge of a film, pixels.", min=32, max=1280)] = 224,
+    preset: Annotated[str, typer.Option(help="easy (for a smoke test) or bench (for claims).")] = "easy",
+    shifted: Annotated[
+        bool, typer.Option("--shifted", help="Other exposure, anatomy and wording in the test split.")
+    ] = (False),
+    workers: Annotated[int | None, typer.Option(help="Processes; by default one a core.", min=1)] = None,
+) -> None:
+    """Draw radiographs with known findings and paired reports, in the layout of a data set."""
+    from llmrg.studies.phantoms.dataset import draw_dataset
+
+    root = draw_dataset(
+        out, format=format_, studies=studies, seed=seed, size=size, preset=preset, shifted=shifted, workers=workers
+    )
+    typer.echo(root)
+
+
+@app.command()
+def pretrain(config: Configuration, overrides: Overrides = None, dry_run: DryRun = False) -> None:
+    """Train a part before the generator: a language model on training reports, or a disease classifier."""
+    from llmrg.training.stages import build_stage
+
+    typer.echo(build_stage("pretrain", config, overrides or (), dry_run=dry_run))
+
+
+@app.command("build-memory")
+def build_memory(config: Configuration, overrides: Overrides = None, dry_run: DryRun = False) -> None:
+    """Build the visual and the report memory from the training split."""
+    from llmrg.training.stages import build_stage
+
+    typer.echo(build_stage("memory", config, overrides or (), dry_run=dry_run))
+
+
+@index_app.command("build")
+def index_build(config: Configuration, overrides: Overrides = None, dry_run: DryRun = False) -> None:
+    """Build the index of similar studies from the training split."""
+    from llmrg.training.stages import build_stage
+
+    typer.echo(build_stage("index", config, overrides or (), dry_run=dry_run))
+
+
+@index_app.command("info")
+def index_info(
+    index: Annotated[Path, typer.Argument(metavar="INDEX", help="Folder of an index.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Describe an index: how many records and patients, of which encoder, how it was made."""
+    from retrieval_index import RetrievalIndex
+
+    manifest = RetrievalIndex.load(index, gpu="never").manifest
+    if as_json:
+        print_json(manifest)
+        return
+    for key, value in {**manifest.pop("details", {}), **manifest}.items():
+        typer.echo(f"{key}: {value}")
+
+
+@index_app.command("search")
+def index_search(
+    index: Annotated[Path, typer.Argument(metavar="INDEX", help="Folder of an index.", show_default=False)],
+    vectors: Annotated[Path, typer.Option(help="Queries: a .npy file of shape [Q, D], one row a query.")],
+    k: Annotated[int, typer.Option("-k", help="Hits a query.", min=1)] = 5,
+    exclude_patient: Annotated[list[str] | None, typer.Option(help="A patient that may not be found.")] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A label that hits must have.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the most similar records for vectors."""
+    from retrieval_index import LabelFilter, RetrievalIndex
+
+    queries = _read_vectors(vectors)
+    hits = RetrievalIndex.load(index).search(
+        queries,
+        k,
+        exclude_patients=[exclude_patient or None] * len(queries),
+        where=LabelFilter(all_of=tuple(_read_condition(text) for text in label or ())),
+    )
+    found = [
+        [
+            {"id": id_, "score": round(float(score), 6)}
+            for id_, score in zip(ids, scores, strict=True)
+            if id_ is not None
+        ]
+        for ids, scores in zip(hits.ids, hits.scores, strict=True)
+    ]
+    if as_json:
+        print_json(found)
+        return
+    for query, row in enumerate(found):
+        for hit in row:
+            typer.echo(f"{query}\t{hit['id']}\t{hit['score']}")
+
+
+@app.command()
+def train(
+    config: Configuration,
+    overrides: Overrides = None,
+    dry_run: DryRun = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last complete checkpoint.")] = False,
+) -> None:
+    """Train a system; the same as ``accelerate launch -m llmrg.train CONFIG``."""
+    from llmrg.training.run import train as train_system
+
+    train_system(config, overrides or (), dry_run=dry_run, resume=resume)
+
+
+@app.command()
+def benchmark(config: Configuration, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Compare systems with the baselines on a data set: results.json, a table, an HTML page."""
+    from llmrg.benchmark.run import run_benchmark
+    from llmrg.benchmark.settings import BenchmarkConfig
+    from llmrg.config import load_config
+
+    run_benchmark(load_config(BenchmarkConfig, config, overrides or ()))
+
+
+def _read_vectors(path: Path) -> NDArray[np.float32]:
+    import numpy as np
+
+    try:
+        return np.atleast_2d(np.load(path, allow_pickle=False)).astype(np.float32)
+    except ValueError as error:
+        raise UserError("The vectors cannot be read: a .npy file of numbers is needed", where=str(path)) from error
+
+
+def _read_condition(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"{text!r} is not a label condition", next_step="write --label NAME=VALUE")
+    return name, value
+
+
+if __name__ == "__main__":
+    main()
