@@ -1,0 +1,168 @@
+"""What a system must beat: one report for everybody, a random report, and the report of the nearest training study.
+
+All of them copy reports of the training split, and never one of a patient whose studies are scored.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmrg.benchmark.predictions import Prediction
+from llmrg.benchmark.thumbnails import frontal_thumbnails
+from llmrg.errors import UserError
+from llmrg.studies.study import Study
+
+__all__ = ["TrainingPool", "constant_report", "nearest_by_encoder", "nearest_by_thumbnail", "random_reports"]
+
+_log = logging.getLogger(__name__)
+_CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class TrainingPool:
+    """Reports of the training split that baselines may copy.
+
+    Args:
+        positions: position of each study in the training split.
+        ids: study ids.
+        reports: their reports, never empty.
+    """
+
+    positions: tuple[int, ...]
+    ids: tuple[str, ...]
+    reports: tuple[str, ...]
+
+    @classmethod
+    def build(cls, training: Sequence[Study], scored: Sequence[Study], *, target: tuple[str, ...]) -> TrainingPool:
+        """Collect the training studies that have a report, without the patients whose studies are scored.
+
+        Raises:
+            UserError: nothing is left.
+        """
+        patients = {study.patient_id for study in scored}
+        kept: list[tuple[int, str, str]] = []
+        shared = 0
+        for position, study in enumerate(training):
+            if study.patient_id in patients:
+                shared += 1
+                continue
+            report = study.report(target)
+            if report.strip():
+                kept.append((position, study.id, report))
+        if shared:
+            _log.warning("%d training studies belong to scored patients; baselines leave them out", shared)
+        if not kept:
+            raise UserError(
+                "No training report is left for the baseline rows",
+                where=f"target sections {', '.join(target)}",
+                next_step="check the splits and the target sections with `llmrg data check`",
+            )
+        positions, ids, reports = zip(*kept, strict=True)
+        return cls(tuple(positions), tuple(ids), tuple(reports))
+
+
+def constant_report(
+    pool: TrainingPool,
+    validation: Sequence[str],
+    *,
+    score: Callable[[str, Sequence[str]], float],
+    candidates: int,
+    references: int,
+    seed: int,
+) -> str:
+    """Return the training report that, given to everybody, scores best on validation.
+
+    Candidates are the distinct training reports: all of them, or where they are too many the most frequent half and a
+    random half. Ties go to the more frequent report, then to the first in order.
+
+    Args:
+        pool: training reports.
+        validation: validation reports; where there are none, training reports stand in for them.
+        score: ``score(report, references)`` of one report given to every study, higher is better.
+        candidates: how many reports are tried, at most.
+        references: how many validation reports they are tried on, at most.
+        seed: seed of both subsamples.
+    """
+    rng = np.random.default_rng([seed, 1])
+    counts: dict[str, int] = {}
+    for report in pool.reports:
+        counts[report] = counts.get(report, 0) + 1
+    ranked = sorted(counts, key=lambda report: -counts[report])
+    if len(ranked) > candidates:
+        frequent = (candidates + 1) // 2
+        rest = rng.choice(len(ranked) - frequent, size=candidates - frequent, replace=False)
+        ranked = ranked[:frequent] + [ranked[frequent + int(i)] for i in np.sort(rest)]
+    texts = [text for text in validation if text.strip()] or list(pool.reports)
+    if len(texts) > references:
+        texts = [texts[int(i)] for i in np.sort(rng.choice(len(texts), size=references, replace=False))]
+    values = [score(candidate, texts) for candidate in ranked]
+    return ranked[int(np.argmax(values))]
+
+
+def random_reports(pool: TrainingPool, count: int, *, seed: int) -> list[str]:
+    """Return one training report drawn at random for each of ``count`` studies."""
+    picks = np.random.default_rng([seed, 2]).integers(len(pool.reports), size=count)
+    return [pool.reports[int(i)] for i in picks]
+
+
+def nearest_by_thumbnail(
+    pool: TrainingPool, training: Sequence[Study], scored: Sequence[Study], *, limit: int, seed: int
+) -> tuple[list[str], list[str]]:
+    """Return, for each scored study, id and report of the training study whose film looks most like it.
+
+    Films are compared by the cosine of standardised 32-px frontal thumbnails. A scored study whose film cannot be
+    read gets a random training report.
+
+    Args:
+        pool: training reports.
+        training: the training split that the pool was built from.
+        scored: the studies to answer.
+        limit: training studies compared with, at most (a random subsample of the pool).
+        seed: seed of the subsample.
+
+    Returns:
+        Study ids and reports, in the order of ``scored``.
+    """
+    rng = np.random.default_rng([seed, 3])
+    chosen: NDArray[np.int64] = np.arange(len(pool.ids))
+    if len(chosen) > limit:
+        chosen = np.sort(rng.choice(len(chosen), size=limit, replace=False))
+    keys = frontal_thumbnails([training[pool.positions[int(i)]] for i in chosen])
+    queries = frontal_thumbnails(scored)
+    picks: list[int] = []
+    for start in range(0, len(queries), _CHUNK):
+        chunk = queries[start : start + _CHUNK]
+        best = np.argmax(chunk @ keys.T, axis=1)
+        blind = ~np.any(chunk, axis=1)
+        best[blind] = rng.integers(len(chosen), size=int(blind.sum()))
+        picks.extend(int(chosen[int(i)]) for i in best)
+    return [pool.ids[i] for i in picks], [pool.reports[i] for i in picks]
+
+
+def nearest_by_encoder(pool: TrainingPool, predictions: Sequence[Prediction]) -> list[str] | None:
+    """Return the report of the study that each prediction's own encoder retrieved first.
+
+    Args:
+        pool: training reports.
+        predictions: predictions with ``retrieved_context`` records.
+
+    Returns:
+        One report a prediction, or None if some prediction retrieved no study of the pool.
+    """
+    by_id = dict(zip(pool.ids, pool.reports, strict=True))
+    reports: list[str] = []
+    for prediction in predictions:
+        hits = [
+            (similarity, by_id[str(item.get("study_id"))])
+            for item in prediction.records("retrieved_context")
+            if str(item.get("study_id")) in by_id and isinstance(similarity := item.get("similarity"), (int, float))
+        ]
+        if not hits:
+            return None
+        reports.append(max(hits, key=lambda hit: hit[0])[1])
+    return reports
