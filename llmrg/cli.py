@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,20 +43,32 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Build everything, run one batch, write nothing and stop.")]
 
 
+class Kind(StrEnum):
+    """What ``llmrg pretrain`` trains."""
+
+    LANGUAGE_MODEL = "language-model"
+    DISEASE_CLASSIFIER = "disease-classifier"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and end the process: 0 on success, 2 with one message on a user's error."""
     given = None if arguments is None else list(arguments)
     sys.exit(run_command(lambda: app(args=given, prog_name="llmrg")))
 
 
-@app.callback()
-def _common(
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log details too.")] = False,
-) -> None:
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(__version__)
         raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log details too.")] = False,
+) -> None:
     start_logging(verbose=verbose)
 
 
@@ -77,48 +90,55 @@ def doctor(as_json: AsJson = False) -> None:
 
 @data_app.command()
 def phantom(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.", show_default=False)],
-    format_: Annotated[str, typer.Option("--format", help="Layout on disk: ped-xray, chexpert-plus.")],
-    studies: Annotated[int, typer.Option(help="How many studies.", min=1)] = 1000,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.", show_default=False)],
+    format_: Annotated[str, typer.Option("--format", help="Layout on disk: ped-xray or chexpert-plus.")],
+    studies: Annotated[int, typer.Option(help="How many studies, each with two films.", min=1)] = 1000,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.", min=0)] = 0,
-    size: Annotated[int, typer.Option(help="Longest edge of a film, pixels.", min=32, max=1280)] = 224,
+    size: Annotated[int, typer.Option(help="Side of the films, pixels.", min=32, max=1280)] = 224,
     preset: Annotated[str, typer.Option(help="easy (for a smoke test) or bench (for claims).")] = "easy",
-    shifted: Annotated[
-        bool, typer.Option("--shifted", help="Other exposure, anatomy and wording in the test split.")
-    ] = (False),
+    shifted: Annotated[bool, typer.Option("--shifted", help="Other exposure, anatomy and wording.")] = False,
     workers: Annotated[int | None, typer.Option(help="Processes; by default one a core.", min=1)] = None,
 ) -> None:
-    """Draw radiographs with known findings and paired reports, in the layout of a data set."""
+    """Draw radiographs with known findings and paired reports, in the layout of a data set.
+
+    A folder that was drawn with the same arguments is kept as it is.
+    """
     from llmrg.studies.phantoms.dataset import draw_dataset
 
     root = draw_dataset(
-        out, format=format_, studies=studies, seed=seed, size=size, preset=preset, shifted=shifted, workers=workers
+        out,
+        format=format_,
+        studies=studies,
+        seed=seed,
+        size=size,
+        preset=preset,
+        shifted=shifted,
+        workers=workers,
+        progress=sys.stderr.isatty(),
     )
     typer.echo(root)
 
 
 @app.command()
-def pretrain(config: Configuration, overrides: Overrides = None, dry_run: DryRun = False) -> None:
-    """Train a part before the generator: a language model on training reports, or a disease classifier."""
-    from llmrg.training.stages import build_stage
+def pretrain(kind: Kind, config: Configuration, overrides: Overrides = None) -> None:
+    """Train a part before the generator, from the training split alone.
 
-    typer.echo(build_stage("pretrain", config, overrides or (), dry_run=dry_run))
+    CONFIG is that of the training that will use it. ``llmrg train`` builds what is missing by itself; this builds one
+    part anew.
+    """
+    _build_stage(kind.value.replace("-", "_"), config, overrides)
 
 
 @app.command("build-memory")
-def build_memory(config: Configuration, overrides: Overrides = None, dry_run: DryRun = False) -> None:
-    """Build the visual and the report memory from the training split."""
-    from llmrg.training.stages import build_stage
-
-    typer.echo(build_stage("memory", config, overrides or (), dry_run=dry_run))
+def build_memory(config: Configuration, overrides: Overrides = None) -> None:
+    """Build the visual and the report memory from the training split (CONFIG is that of the training)."""
+    _build_stage("memory", config, overrides)
 
 
 @index_app.command("build")
-def index_build(config: Configuration, overrides: Overrides = None, dry_run: DryRun = False) -> None:
-    """Build the index of similar studies from the training split."""
-    from llmrg.training.stages import build_stage
-
-    typer.echo(build_stage("index", config, overrides or (), dry_run=dry_run))
+def index_build(config: Configuration, overrides: Overrides = None) -> None:
+    """Build the index of similar studies from the training split (CONFIG is that of the training)."""
+    _build_stage("index", config, overrides)
 
 
 @index_app.command("info")
@@ -192,7 +212,28 @@ def benchmark(config: Configuration, overrides: Overrides = None, as_json: AsJso
     from llmrg.benchmark.settings import BenchmarkConfig
     from llmrg.config import load_config
 
-    run_benchmark(load_config(BenchmarkConfig, config, overrides or ()))
+    settings = load_config(BenchmarkConfig, config, overrides or ())
+    results = run_benchmark(settings)
+    if as_json:
+        typer.echo((settings.out / "results.json").read_text(encoding="utf-8"))
+        return
+    from rich.console import Console
+
+    from llmrg.benchmark.table import console_table
+
+    Console().print(console_table(results))
+    typer.echo(f"Page: {settings.out / 'index.html'}")
+
+
+def _build_stage(stage: str, config: Path, overrides: list[str] | None) -> None:
+    from llmrg.config import load_config
+    from llmrg.training.material import read_material
+    from llmrg.training.settings import TrainConfig
+    from llmrg.training.stages import StageBuilder
+
+    training = load_config(TrainConfig, config, overrides or ())
+    builder = StageBuilder(config=training, material=read_material(training.data), producer=f"llmrg {stage}")
+    typer.echo(builder.build(stage))
 
 
 def _read_vectors(path: Path) -> NDArray[np.float32]:
