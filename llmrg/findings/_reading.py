@@ -1,0 +1,274 @@
+"""Reading one sentence: which findings it names, with which polarity, side and degree."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+
+from llmrg.findings._lexicon import Lexicon
+from llmrg.findings.mention import Polarity, Severity, Side
+
+__all__ = ["Reading", "read_sentence"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One finding as one sentence states it (the fields of a mention, by observation)."""
+
+    observation: str
+    polarity: Polarity
+    side: Side | None
+    severity: Severity | None
+    proof: str
+
+
+@dataclass(slots=True)
+class _Hit:
+    observation: str
+    start: int
+    end: int
+    normal: bool
+
+
+@dataclass(slots=True)
+class _Cue:
+    kind: str
+    start: int
+    end: int
+
+
+def read_sentence(sentence: str, lexicon: Lexicon, observations: tuple[str, ...]) -> tuple[Reading, ...]:
+    """Read a sentence.
+
+    Args:
+        sentence: one sentence, as :func:`llmrg.text.sentences.split_sentences` gives it.
+        lexicon: what to look for.
+        observations: those that are wanted; others still bound the words that belong to each finding.
+
+    Returns:
+        The wanted findings in reading order.
+    """
+    return _Reader(sentence, lexicon).read(frozenset(observations))
+
+
+class _Reader:
+    def __init__(self, sentence: str, lexicon: Lexicon) -> None:
+        self._shown = sentence
+        text = sentence.lower() if lexicon.language == "en" else sentence
+        if len(text) != len(sentence):  # a few letters change length when lowered
+            self._shown = text
+        self._lexicon = lexicon
+        self._text = lexicon.blanks.sub(lambda match: "_" * len(match.group()), text)
+        self._hits = self._find_hits()
+
+    def read(self, wanted: frozenset[str]) -> tuple[Reading, ...]:
+        readings = []
+        carried: Side | None = None
+        for index, hit in enumerate(self._hits):
+            polarity: Polarity = "negative" if hit.normal else self._polarity(hit)
+            side = self._own_side(index)
+            if side is None and polarity != "negative":
+                side = carried
+            elif side is not None and hit.observation not in self._lexicon.no_side:
+                carried = side
+            if hit.observation in wanted:
+                severity = None if polarity == "negative" else self._severity(index)
+                readings.append(Reading(hit.observation, polarity, side, severity, self._shown[hit.start : hit.end]))
+        return tuple(readings)
+
+    def _find_hits(self) -> list[_Hit]:
+        text = self._text
+        hits: list[_Hit] = []
+        for observation, pattern in self._lexicon.phrases.items():
+            hits += [_Hit(observation, m.start(), m.end(), False) for m in pattern.finditer(text)]
+        for observation, pattern in self._lexicon.normals.items():
+            for match in pattern.finditer(text):
+                start, end = match.span()
+                if any(h.observation == observation and h.start < start and h.end > end for h in hits):
+                    continue
+                hits = [
+                    h for h in hits if h.observation != observation or h.end <= start or h.start >= end
+                ]
+                hits.append(_Hit(observation, start, end, True))
+        hits.sort(key=lambda hit: (hit.start, hit.end))
+        return hits
+
+    @cached_property
+    def _cues(self) -> list[_Cue]:
+        return [_Cue(m.lastgroup or "", m.start(), m.end()) for m in self._lexicon.cues.finditer(self._text)]
+
+    @cached_property
+    def _bounds(self) -> list[int]:
+        return [0, *(match.end() for match in self._lexicon.clause.finditer(self._text)), len(self._text) + 1]
+
+    def _clause(self, position: int) -> tuple[int, int]:
+        index = bisect_right(self._bounds, position)
+        return self._bounds[index - 1], self._bounds[min(index, len(self._bounds) - 1)]
+
+    # -- polarity ----------------------------------------------------------------------------------------------------
+
+    def _polarity(self, hit: _Hit) -> Polarity:
+        start, _ = self._clause(hit.start)
+        _, end = self._clause(max(hit.start, hit.end - 1))
+        inside = [cue.kind for cue in self._cues if hit.start <= cue.start and cue.end <= hit.end]
+        if "neg" in inside or "neg_after" in inside and self._lexicon.language == "en":
+            return "negative"
+        if "unc" in inside:
+            return "uncertain"
+        after = self._after(hit, end)
+        before = self._before(hit, start)
+        if "negative" in (after, before):
+            return "negative"
+        if "uncertain" in (after, before):
+            return "uncertain"
+        if self._lexicon.language == "zh" and self._carried_negation(hit, start, end):
+            return "negative"
+        return "positive"
+
+    def _before(self, hit: _Hit, start: int) -> Polarity | None:
+        uncertain = evoked = False
+        for cue in reversed(self._cues):
+            if cue.end > hit.start:
+                continue
+            if cue.start < start or cue.kind == "stop":
+                break
+            if cue.kind == "neg" and not self._own_statement(cue, hit):
+                return None if uncertain and not evoked else "negative" if not uncertain else "uncertain"
+            if cue.kind == "unc":
+                uncertain, evoked = True, False
+                break
+            if cue.kind == "evoke":
+                uncertain = evoked = True
+                uncertain = False
+                continue
+            if cue.kind == "either" and not any(cue.end <= other.start < hit.start for other in self._hits):
+                uncertain = True
+                break
+        return "uncertain" if uncertain or evoked else None
+
+    def _after(self, hit: _Hit, end: int) -> Polarity | None:
+        for cue in self._cues:
+            if cue.start < hit.end:
+                continue
+            if cue.start >= end or cue.kind == "stop":
+                break
+            if cue.kind in ("neg", "unc", "evoke"):
+                break
+            if cue.kind == "neg_after":
+                return "negative"
+            if cue.kind == "unc_after":
+                return "uncertain"
+            if cue.kind == "either":
+                nearest = not any(hit.end <= other.start < cue.start for other in self._hits)
+                return "uncertain" if nearest else None
+        return None
+
+    def _own_statement(self, cue: _Cue, hit: _Hit) -> bool:
+        """Whether the finding starts a statement of its own after the negation (English lists)."""
+        if self._lexicon.language == "zh":
+            return False
+        between = self._text[cue.end : hit.start]
+        if "," in between and self._lexicon.predicates.search(self._text[hit.start : hit.end]):
+            return True
+        starts = list(self._lexicon.list_item.finditer(between))
+        if not starts or not any(cue.end <= other.start < cue.end + starts[-1].start() for other in self._hits):
+            return False
+        head = between[: starts[-1].start()]
+        tail = between[starts[-1].start() :] + self._text[hit.end :]
+        return not re.search(r"\b(?:or|nor)\b", tail.split(";")[0]) and not re.search(r"\bor\b[^,]*$", head + " ")
+
+    def _carried_negation(self, hit: _Hit, start: int, end: int) -> bool:
+        """Whether the clause is one more item of a negated list: 未见气胸，胸腔积液。."""
+        if self._lexicon.predicates.search(self._text[hit.start : hit.end]):
+            return False
+        if any(pattern.search(self._text, start, end) for _, pattern in self._lexicon.severities):
+            return False
+        while start > 0:
+            blotted = list(self._text[start:end])
+            for other in self._hits:
+                if start <= other.start < end and not other.normal:
+                    low, high = other.start - start, other.end - start
+                    blotted[low:high] = "_" * (other.end - other.start)
+            clause = "".join(blotted).rstrip("，,；;。：: ")
+            if not self._lexicon.list_item.match(clause.replace("、", "").replace("及", "").replace("或", "")):
+                return False
+            start, end = self._clause(start - 1)
+            cues = [cue for cue in self._cues if start <= cue.start < end and cue.kind != "pseudo"]
+            if cues:
+                last = cues[-1]
+                return last.kind == "neg" and any(last.end <= other.start < end for other in self._hits)
+        return False
+
+    # -- side and degree ---------------------------------------------------------------------------------------------
+
+    def _words_before(self, index: int) -> tuple[int, int]:
+        """Span from the end of what belongs to the finding before to the start of this one."""
+        hit = self._hits[index]
+        start = max((other.end for other in self._hits[:index] if other.end <= hit.start), default=0)
+        if start == 0:
+            return start, hit.start
+        clause_end = next((bound for bound in self._bounds if start < bound <= hit.start), None)
+        cut = clause_end if clause_end is not None else self._last_separator(start, hit.start)
+        return (cut if cut is not None else start), hit.start
+
+    def _words_after(self, index: int) -> tuple[int, int]:
+        hit = self._hits[index]
+        _, end = self._clause(max(hit.start, hit.end - 1))
+        following = min((other.start for other in self._hits[index + 1 :] if other.start >= hit.end), default=end)
+        stop = min(end, following)
+        if following < end:
+            cut = self._last_separator(hit.end, following)
+            stop = cut if cut is not None else following
+        return hit.end, stop
+
+    def _last_separator(self, start: int, end: int) -> int | None:
+        last = None
+        for match in self._lexicon.separator.finditer(self._text, start, end):
+            last = match.end()
+        return last
+
+    def _own_side(self, index: int) -> Side | None:
+        hit = self._hits[index]
+        clause_start, _ = self._clause(hit.start)
+        start, end = self._words_before(index)
+        for low, high in ((max(start, clause_start), end), (hit.start, hit.end), self._words_after(index)):
+            side = self._side_in(low, high)
+            if side:
+                return side
+        while start < clause_start:
+            low, _ = self._clause(clause_start - 1)
+            side = self._side_in(max(low, start), clause_start)
+            if side:
+                return side
+            clause_start = low
+        return None
+
+    def _side_in(self, start: int, end: int) -> Side | None:
+        if start >= end:
+            return None
+        found: set[Side] = {
+            side for side, pattern in self._lexicon.sides.items() if pattern.search(self._text, start, end)
+        }
+        if not found:
+            return None
+        if "left" in found and "right" in found or "bilateral" in found and len(found) == 1:
+            return "bilateral"
+        found.discard("bilateral")
+        return found.pop()
+
+    def _severity(self, index: int) -> Severity | None:
+        hit = self._hits[index]
+        clause_start, _ = self._clause(hit.start)
+        start, end = self._words_before(index)
+        cut = self._last_separator(max(start, clause_start), end)
+        own = max(start, clause_start) if cut is None else cut
+        first, last = self._words_after(index)
+        separator = self._lexicon.separator.search(self._text, first, last)
+        last = separator.start() if separator else last
+        for low, high in ((own, hit.end), (first, last), (max(start, clause_start), hit.end)):
+            for severity, pattern in self._lexicon.severities:
+                if pattern.search(self._text, low, high):
+                    return severity
+        return None
