@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from llmrg.studies._image_error import ImageError
 __all__ = ["read_dicom"]
 
 Pixels = npt.NDArray[Any]
+
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # its warnings quote the header, which names the patient
 
 
 def read_dicom(path: Path, *, max_pixels: int) -> npt.NDArray[np.uint8]:
@@ -96,11 +99,11 @@ def _render(dataset: pydicom.Dataset, *, path: Path) -> npt.NDArray[np.uint8]:
         raise
     if stored.ndim != 2:
         raise ImageError(path, "is not one grey image")
-    values = np.asarray(apply_modality_lut(stored, dataset), dtype=np.float64)
+    values = np.asarray(apply_modality_lut(stored, dataset))
     padding = _padding(stored, dataset)
-    grey = _window(np.asarray(apply_modality_lut(stored, dataset)), dataset)
+    grey = _window(values, dataset)
     if grey is None or (np.ptp(grey) == 0 and np.ptp(values) > 0):
-        grey = _stretch(values, padding)
+        grey = _stretch(values.astype(np.float64), padding)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         grey = 1.0 - grey
     grey[padding] = 0.0
@@ -109,18 +112,29 @@ def _render(dataset: pydicom.Dataset, *, path: Path) -> npt.NDArray[np.uint8]:
 
 def _window(values: Pixels, dataset: pydicom.Dataset) -> npt.NDArray[np.float64] | None:
     """Apply the first VOI table or window; return values in 0..1, or None where there is none that works."""
-    has_table = bool(dataset.get("VOILUTSequence"))
-    if not has_table and ("WindowCenter" not in dataset or "WindowWidth" not in dataset):
-        return None
     try:
-        seen = np.asarray(apply_voi_lut(values, dataset, index=0, prefer_lut=True), dtype=np.float64)
-        if has_table:
-            low, high = 0.0, float(2 ** int(dataset.VOILUTSequence[0].LUTDescriptor[2]) - 1)
-        else:
-            low, high = _window_range(dataset)
+        if dataset.get("VOILUTSequence"):
+            return _voi_table(values, dataset.VOILUTSequence[0])
+        if "WindowCenter" not in dataset or "WindowWidth" not in dataset:
+            return None
+        seen = np.asarray(apply_voi_lut(values, dataset, index=0, prefer_lut=False), dtype=np.float64)
+        low, high = _window_range(dataset)
     except (ValueError, TypeError, AttributeError, IndexError, NotImplementedError):
         return None  # a window of width 0 and the like: the film itself is sound
     return np.clip((seen - low) / max(high - low, 1e-12), 0.0, 1.0)
+
+
+def _voi_table(values: Pixels, item: pydicom.Dataset) -> npt.NDArray[np.float64]:
+    """Look values up in a VOI table (PS3.3 C.11.2.1.1); pydicom wraps indices above 255 where entries have 8 bits."""
+    entries, first, bits = (int(number) for number in item.LUTDescriptor)
+    entries = entries or 65536
+    data = item.LUTData
+    if isinstance(data, bytes):
+        table = np.frombuffer(data, dtype="<u2" if len(data) >= 2 * entries else "u1")[:entries]
+    else:
+        table = np.asarray(data)[:entries]
+    index = np.clip(np.floor(values).astype(np.int64) - first, 0, len(table) - 1)
+    return np.clip(table[index] / float(2**bits - 1), 0.0, 1.0)
 
 
 def _window_range(dataset: pydicom.Dataset) -> tuple[float, float]:
