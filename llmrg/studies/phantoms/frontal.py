@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from llmrg.studies.phantoms.anatomy import Anatomy
-from llmrg.studies.phantoms.grid import AXIS, F32, Grid, bump, soft
+from llmrg.studies.phantoms.grid import AXIS, F32, Grid, bump, curve, soft
 from llmrg.studies.phantoms.lung_vessels import draw_vessels
 
 __all__ = ["FrontalChest", "draw_frontal"]
+
+
+_APEX = 0.38  # distance of the lungs' tips from the midline
 
 
 @dataclass(kw_only=True)
@@ -49,9 +52,16 @@ class FrontalChest:
 def wall_table(a: Anatomy) -> F32:
     """Tabulate the inner half width of the cage over v."""
     t = np.clip((AXIS - a.top) / (a.wide - a.top), 0, 2)
-    upper = np.clip(1 - np.clip(1 - t, 0, 1) ** a.cage_power, 0, 1) ** (1 / 1.8)
+    upper = _APEX + (1 - _APEX) * np.clip(1 - np.clip(1 - t, 0, 1) ** a.cage_power, 0, 1) ** (1 / 1.8)
     lower = 1 - 0.05 * np.clip(t - 1, 0, 1) ** 2
     return np.where(t < 1, upper, lower).astype(np.float32)
+
+
+def medial_table(a: Anatomy) -> F32:
+    """Tabulate the distance of the lungs' inner border from the midline over v."""
+    inner = a.mediastinum * 0.7
+    t = np.clip((AXIS - a.top) / 0.26, 0, 1)
+    return (inner + (_APEX - inner) * (1 - np.sqrt(1 - (1 - t) ** 2))).astype(np.float32)
 
 
 def dome_table(a: Anatomy, sign: int) -> F32:
@@ -93,24 +103,20 @@ def draw_frontal(grid: Grid, anatomy: Anatomy, rng: np.random.Generator, *, vess
     left_half = u > 0
     wall_curve = wall_table(a)
     lateral = grid.by_v(wall_curve)
-    medial_curve = a.mediastinum * 0.7 + 0.16 * np.clip(1 - (AXIS - a.top) / 0.35, 0, 1) ** 2
     centre = np.float32(a.shift)
-    medial = grid.by_v(medial_curve.astype(np.float32))
+    medial = grid.by_v(medial_table(a))
     domes = (grid.by_abs_u(dome_table(a, -1)), grid.by_abs_u(dome_table(a, 1)))
-    diaphragm = np.where(left_half, domes[1], domes[0])
-    within = soft(lateral - au, 0.05) * soft(diaphragm - v, 0.035) * (v > a.top - 0.02)
+    diaphragm = domes[0] + (domes[1] - domes[0]) * soft(u, 0.3)
+    within = soft(lateral - au, 0.05) * soft(diaphragm - v, 0.035) * soft(v - a.top - 0.02, 0.04)
     side = soft(np.where(left_half, u - centre, centre - u) - medial, 0.05)
     field = within * side
     lungs = (np.where(left_half, 0, field), np.where(left_half, field, 0))
 
     # Body: a flattened cylinder with shoulders and neck; its edge is the skin.
-    skin_curve = (
-        np.interp(
-            AXIS,
-            [-2.2, a.top - 0.32, a.top - 0.1, a.top + 0.22, -0.05, 0.5, 2.2],
-            [0.34, 0.4, 0.78, 1.62 + a.fat, 1.16 + a.fat, 1.1 + 1.2 * a.fat, 1.12 + 1.6 * a.fat],
-        )
-    ).astype(np.float32)
+    skin_curve = curve(
+        [-2.2, a.top - 0.32, a.top - 0.12, a.top + 0.18, a.top + 0.5, 0.5, 2.2],
+        [0.34, 0.4, 0.72, 1.62 + a.fat, 1.5 + a.fat, 1.1 + 1.2 * a.fat, 1.12 + 1.6 * a.fat],
+    )
     skin = grid.by_v(skin_curve)
     inside = np.clip(1 - (au / skin) ** 2, 0, 1)
     body = np.sqrt(inside) * np.float32(0.75) + soft(skin - au, 0.12) * np.float32(0.55 + 0.8 * a.fat)
@@ -127,7 +133,8 @@ def draw_frontal(grid: Grid, anatomy: Anatomy, rng: np.random.Generator, *, vess
         (np.clip((AXIS - a.top) / 0.25, 0, 1) * (a.heart_top + 0.45 > AXIS) * a.mediastinum).astype(np.float32)
     )
     vessels_mask = soft(great - np.abs(u - centre), 0.05)
-    middle = np.maximum(heart * np.float32(0.62), vessels_mask * np.float32(0.5))
+    above = soft(diaphragm - v, 0.05)
+    middle = np.maximum(heart * above * np.float32(0.62), vessels_mask * np.float32(0.5))
     if a.knob > 0:
         knob = grid.disc(a.shift + a.mediastinum - 0.02, a.heart_top - 0.22, a.knob, a.knob * 1.15)
         middle = np.maximum(middle, soft(1 - knob, 0.5) * np.float32(0.55))
@@ -137,7 +144,7 @@ def draw_frontal(grid: Grid, anatomy: Anatomy, rng: np.random.Generator, *, vess
 
     spine_width = bump(u, a.spine * 1.35)
     discs = np.float32(1) - np.float32(0.22) * bump((v / 0.16) % 1 - np.float32(0.5), 0.16)
-    spine = soft(a.spine - au, 0.05) * discs * np.float32(0.42) + spine_width * np.float32(0.16)
+    spine = soft(a.spine - au, 0.05) * discs * np.float32(0.26) + spine_width * np.float32(0.1)
     windpipe = bump(u - centre * np.float32(0.8), 0.085) * soft(a.heart_top - 0.02 - v, 0.1) * np.float32(-0.4)
 
     ribs, phase = _ribs(grid, a, au, lateral)
@@ -180,10 +187,10 @@ def _ribs(grid: Grid, a: Anatomy, au: F32, lateral: F32) -> tuple[F32, F32]:
     fraction = np.abs(phase - np.rint(phase))
     plate = bump(fraction, 0.34)
     # The cortex shows as brighter edges.
-    posterior = plate * np.float32(0.1) + bump(fraction - np.float32(0.22), 0.1) * np.float32(0.07)
+    posterior = plate * np.float32(0.13) + bump(fraction - np.float32(0.22), 0.1) * np.float32(0.08)
     front_phase = (v - grid.by_abs_u(front) - np.float32(a.top + 0.16)) / np.float32(a.rib_gap * 1.12)
     shown = soft(au - 0.36, 0.25) * (front_phase > 0.4) * (front_phase < 6.6)
-    anterior = bump(np.abs(front_phase - np.rint(front_phase)), 0.36) * shown * np.float32(0.075)
+    anterior = bump(np.abs(front_phase - np.rint(front_phase)), 0.36) * shown * np.float32(0.09)
     rim = bump(au - lateral - np.float32(0.015), 0.05) * np.float32(0.16)
     rim = rim * (np.float32(0.45) + plate) * (phase > 0.6) * (phase < 11)
     return (posterior * cage * soft(au - 0.06, 0.05) + anterior * cage + rim).astype(np.float32), phase

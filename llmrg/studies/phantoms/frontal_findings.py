@@ -64,7 +64,7 @@ def _patchy(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Ge
         at = _place(chest, sign, lesion.zone, rng)
         patch = cloud(chest.grid, rng, at=at, reach=0.17 + 0.12 * grade, count=3 + round(3 * grade))
         mask = np.maximum(mask, patch * chest.lung(sign))
-    chest.attenuation += mask * np.float32((0.26 + 0.2 * grade) * contrast)
+    chest.attenuation += mask * np.float32((0.36 + 0.2 * grade) * contrast)
     return mask, _share(chest, mask)
 
 
@@ -80,7 +80,7 @@ def _consolidation(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.ra
 def _nodule(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float) -> tuple[F32, float]:
     radius = nodule_radius(grade)
     mask = nodule(chest.grid, at=_place(chest, lesion.signs[0], lesion.zone, rng), radius=radius)
-    chest.attenuation += mask * np.float32((0.4 + 0.16 * grade) * contrast)
+    chest.attenuation += mask * np.float32((0.5 + 0.14 * grade) * contrast)
     return mask, radius
 
 
@@ -105,7 +105,7 @@ def _atelectasis(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.rand
         else:
             wedge = soft(np.float32(0.035) + np.float32(0.2) * du - np.abs(dv - np.float32(0.18)), 0.05) * soft(du, 0.05)
         mask = np.maximum(mask, wedge * chest.lung(sign))
-    chest.attenuation += mask * np.float32((0.42 + 0.3 * grade) * contrast)
+    chest.attenuation += mask * np.float32((0.5 + 0.3 * grade) * contrast)
     return mask, _share(chest, mask)
 
 
@@ -160,7 +160,7 @@ def _effusion(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.
         au = np.abs(grid.u)
         line = np.float32(level) + np.float32(0.2) * (1 - np.clip(au / np.maximum(chest.lateral, 0.05), 0, 1) ** 3)
         mask = np.maximum(mask, soft(grid.v - line, 0.07) * chest.lung(sign))
-    chest.attenuation += mask * chest.air * np.float32(0.92)
+    chest.attenuation += mask * (chest.air * np.float32(0.88) + np.float32(0.22))
     return mask, filled
 
 
@@ -204,8 +204,7 @@ def _fracture(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.
     new = bump(own - np.float32(step), 0.34) * np.float32(0.34)
     gap = bump(along, 0.03) * near * (np.sign(sign) * grid.u > 0)
     change = outer * (new - old) + inner * bump(own, 0.34) * np.float32(0.18) - gap * bump(own, 0.5) * np.float32(0.2)
-    change += soft(1 - grid.disc(sign * u0, v, 0.01), 0.5) * 0
-    chest.attenuation += change * np.float32((0.85 + 0.4 * grade) * contrast)
+    chest.attenuation += change * np.float32((1.05 + 0.4 * grade) * contrast)
     return np.abs(change) * (np.abs(along) < 0.16), step
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from scipy.ndimage import gaussian_filter1d
 
-__all__ = ["AXIS", "Box", "F32", "Grid", "Pose", "Stroke", "box_of", "bump", "soft"]
+__all__ = ["AXIS", "Box", "F32", "Grid", "Pose", "Stroke", "box_of", "bump", "curve", "soft"]
 
 F32 = NDArray[np.float32]
 Box = tuple[float, float, float, float]
@@ -131,6 +132,12 @@ class Grid:
         """Return smooth noise of unit variance with ``cells`` bumps across the film, alike at every size."""
         noise = Image.fromarray(rng.standard_normal((cells, cells), dtype=np.float32))
         return np.asarray(noise.resize((self.size, self.size), Image.Resampling.BICUBIC), dtype=np.float32)
+
+
+def curve(at: Sequence[float], values: Sequence[float], *, smooth: float = 0.08) -> F32:
+    """Tabulate a curve through points over ``AXIS``, its corners rounded over ``smooth`` half thorax widths."""
+    table = np.interp(AXIS, at, values)
+    return gaussian_filter1d(table, smooth * (_CELLS - 1) / (2 * _REACH), mode="nearest").astype(np.float32)
 
 
 def soft(distance: F32, width: float) -> F32:

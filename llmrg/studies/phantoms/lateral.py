@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from llmrg.studies.phantoms.anatomy import Anatomy
-from llmrg.studies.phantoms.grid import AXIS, F32, Grid, bump, soft
+from llmrg.studies.phantoms.grid import AXIS, F32, Grid, bump, curve, soft
 from llmrg.studies.phantoms.lung_vessels import branches
 
 __all__ = ["LateralChest", "draw_lateral"]
@@ -61,12 +61,12 @@ def draw_lateral(grid: Grid, anatomy: Anatomy, rng: np.random.Generator, *, vess
     inside = soft(u - front, 0.04) * soft(back - u, 0.05) * apex
     lung = inside * np.float32(0.5) * (soft(domes[0] - v, 0.03) + soft(domes[1] - v, 0.03))
 
-    skin_front = np.interp(
-        AXIS, [-2.2, a.top - 0.3, a.top, a.wide, 2.2], [-0.25, -0.28, -0.42 - a.fat, -d - 0.12 - 0.6 * a.fat, -d - 0.2 - a.fat]
-    ).astype(np.float32)
-    skin_back = np.interp(
-        AXIS, [-2.2, a.top - 0.3, a.top + 0.1, a.wide, 2.2], [0.4, 0.5, d + 0.1 + a.fat, d + 0.22 + 0.6 * a.fat, d + 0.05 + a.fat]
-    ).astype(np.float32)
+    skin_front = curve(
+        [-2.2, a.top - 0.3, a.top, a.wide, 2.2], [-0.25, -0.28, -0.42 - a.fat, -d - 0.12 - 0.6 * a.fat, -d - 0.2 - a.fat]
+    )
+    skin_back = curve(
+        [-2.2, a.top - 0.3, a.top + 0.1, a.wide, 2.2], [0.4, 0.5, d + 0.1 + a.fat, d + 0.22 + 0.6 * a.fat, d + 0.05 + a.fat]
+    )
     sf, sb = grid.by_v(skin_front), grid.by_v(skin_back)
     if a.breast > 0:
         sf = sf - np.float32(0.8 * a.breast) * bump(v - np.float32(a.wide - 0.1), 0.5)
@@ -77,7 +77,7 @@ def draw_lateral(grid: Grid, anatomy: Anatomy, rng: np.random.Generator, *, vess
     below = 1 - np.float32(0.5) * (soft(domes[0] - v, 0.04) + soft(domes[1] - v, 0.04))
     total += below * soft(u - front, 0.1) * soft(back - u, 0.1) * np.float32(0.4)
     # Shoulders and upper arms lie over the upper part.
-    total += soft(1 - grid.disc(0.0, a.top - 0.1, 0.62, 0.5), 0.7) * np.float32(0.55)
+    total += soft(1 - grid.disc(0.0, a.top - 0.1, 0.62, 0.5), 1.0) * np.float32(0.32)
 
     # The spine runs along the back wall and looks darker downwards where lung lies over it.
     axis = back - np.float32(0.1)
@@ -92,8 +92,9 @@ def draw_lateral(grid: Grid, anatomy: Anatomy, rng: np.random.Generator, *, vess
     total += ribs * np.float32(0.085 * a.bone)
 
     grow = a.ratio / 0.5
-    heart_at = (-0.36 * d, (a.dome[0] + a.dome[1]) / 2 - 0.24 * grow)
-    heart = soft(1 - grid.disc(heart_at[0] + 0.12 * (grow - 1), heart_at[1], 0.43 * d * grow, 0.4 * grow, 35), 0.18)
+    heart_at = (-0.42 * d, (a.dome[0] + a.dome[1]) / 2 - 0.22 * grow)
+    heart = soft(1 - grid.disc(heart_at[0] + 0.12 * (grow - 1), heart_at[1], 0.5 * d * grow, 0.44 * grow, 35), 0.18)
+    heart = heart * soft(u - front + np.float32(0.03), 0.05) * (1 - below)
     total += heart * np.float32(0.55)
     arch = grid.disc(0.02, a.heart_top - 0.16, 0.2, 0.17)
     total += bump(arch - 1, 0.5) * soft(a.heart_top + 0.05 - v, 0.1) * np.float32(0.08 + 0.6 * a.knob)

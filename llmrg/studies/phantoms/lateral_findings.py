@@ -40,7 +40,7 @@ def _place(chest: LateralChest, lesion: Lesion, rng: np.random.Generator) -> tup
 def _patchy(chest: LateralChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float) -> F32:
     at = _place(chest, lesion, rng)
     mask = cloud(chest.grid, rng, at=at, reach=0.16 + 0.11 * grade, count=3 + round(3 * grade)) * chest.lung
-    chest.attenuation += mask * np.float32((0.22 + 0.18 * grade) * contrast)
+    chest.attenuation += mask * np.float32((0.3 + 0.2 * grade) * contrast)
     return mask
 
 
@@ -52,7 +52,7 @@ def _consolidation(chest: LateralChest, lesion: Lesion, grade: float, rng: np.ra
 
 def _nodule(chest: LateralChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float) -> F32:
     mask = nodule(chest.grid, at=_place(chest, lesion, rng), radius=nodule_radius(grade))
-    chest.attenuation += mask * np.float32((0.34 + 0.14 * grade) * contrast)
+    chest.attenuation += mask * np.float32((0.42 + 0.14 * grade) * contrast)
     return mask
 
 
@@ -78,7 +78,10 @@ def _pneumothorax(chest: LateralChest, lesion: Lesion, grade: float, rng: np.ran
         return None
     a, grid = chest.anatomy, chest.grid
     gap = np.float32(0.12 + 0.3 * grade)
-    edge = np.minimum(grid.v - np.float32(a.top) - gap, grid.u - chest.front - gap * np.float32(0.5))
+    base = (a.dome[0] + a.dome[1]) / 2 + 0.3
+    middle = (a.top + gap + base) / 2
+    edge = (1 - grid.disc(0.12 * a.depth, float(middle), (1 - 0.8 * gap) * a.depth, float(base - middle), 8.0)) * np.float32(0.6)
+    edge = np.where(grid.v > middle, np.float32(1), edge)
     space = soft(-edge, 0.03) * chest.lung
     chest.attenuation -= space * np.float32(0.12 * contrast)
     chest.attenuation += bump(edge, 0.02) * chest.lung * np.float32(0.16 * contrast)

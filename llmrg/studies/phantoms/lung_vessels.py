@@ -51,7 +51,8 @@ def branches(
         steps = np.linspace(0, 1, 6)
         heading = angle + bend * steps
         line = np.cumsum(np.stack([np.cos(heading), stretch * np.sin(heading)], 1) * (reach / 6), axis=0)
-        line = np.concatenate([[[0.0, 0.0]], line]) + root
+        start = np.array(root) + rng.normal(0, (0.02, 0.05))
+        line = np.concatenate([[[0.0, 0.0]], line]) + start
         for k in range(6):
             fade = 1 - 0.12 * k
             strokes.append(Stroke(points=line[k : k + 2], width=width * (1 - 0.14 * k), strength=strength * fade))
@@ -80,7 +81,7 @@ def draw_vessels(
     """
     a = chest.anatomy
     more = max(markings, 0.7 * edema)
-    width = 0.03 * a.vessels * (1 + 0.45 * more)
+    width = 0.038 * a.vessels * (1 + 0.35 * more)
     strength = min(1.0, 0.5 * a.vessels * (1 + 0.35 * more))
     strokes: list[Stroke] = []
     spots: list[tuple[float, float, float]] = []
@@ -128,7 +129,7 @@ def _reticulation(rng: np.random.Generator, sign: int, top: float, dome: float, 
     places = np.stack([sign * rng.uniform(0.25, 0.92, count), rng.uniform(top + 0.35, dome + 0.12, count)], axis=1)
     for place in places:
         away = np.arctan2(place[1] + 0.1, place[0])
-        way = away + rng.normal(0, 0.55)
+        way = away + rng.normal(0, 0.45)
         step = np.array([np.cos(way), np.sin(way)]) * rng.uniform(0.05, 0.13)
         strokes.append(Stroke(points=np.stack([place - step, place + step]), width=0.017, strength=0.42 + 0.3 * grade))
     turn = np.linspace(0, 2 * np.pi, 9)

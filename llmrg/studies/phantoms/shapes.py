@@ -30,20 +30,20 @@ def cloud(grid: Grid, rng: np.random.Generator, *, at: tuple[float, float], reac
 
 def lobe(grid: Grid, rng: np.random.Generator, *, at: tuple[float, float], reach: float) -> F32:
     """Return a dense area with one straight edge (a fissure) and branching air inside, 0 to 1."""
-    shape = soft(1 - grid.disc(at[0], at[1], reach * 1.15, reach), 0.4)
+    uneven = np.float32(0.16) * grid.texture(rng, 11)
+    shape = soft(1 - grid.disc(at[0], at[1], reach * 1.15, reach) + uneven, 0.45)
     tilt = rng.uniform(-0.25, 0.25)
     up = 1.0 if rng.random() < 0.5 else -1.0
     edge = at[1] - up * reach * 0.5
     fissure = soft(np.float32(up) * (grid.v - np.float32(edge) - np.float32(tilt) * (grid.u - np.float32(at[0]))), 0.04)
     air = []
-    for _ in range(3):
-        way = rng.uniform(-0.9, 0.9) + (np.pi if at[0] < 0 else 0)
-        start = np.array(at) - 0.6 * reach * np.array([np.cos(way), np.sin(way)])
-        steps = np.linspace(0, 1.2 * reach, 5)[:, None]
-        air.append(
-            Stroke(points=start + steps * np.array([np.cos(way), np.sin(way)]), width=0.026, strength=1.0)
-        )
-    return shape * fissure * (1 - np.float32(0.35) * grid.strokes(air)) * (1 + np.float32(0.06) * grid.texture(rng, 20))
+    outwards = np.pi if at[0] < 0 else 0.0
+    hub = np.array(at) - 0.7 * reach * np.array([np.cos(outwards), 0.0])
+    for _ in range(4):
+        way = outwards + rng.uniform(-0.8, 0.8) + np.linspace(0, rng.normal(0, 0.5), 6)
+        line = hub + np.cumsum(np.stack([np.cos(way), np.sin(way)], 1) * reach * 0.2, axis=0)
+        air.append(Stroke(points=line, width=0.022, strength=rng.uniform(0.5, 1.0)))
+    return shape * fissure * (1 - np.float32(0.22) * grid.strokes(air)) * (1 + np.float32(0.06) * grid.texture(rng, 20))
 
 
 def nodule(grid: Grid, *, at: tuple[float, float], radius: float) -> F32:
@@ -73,6 +73,6 @@ def device_strokes(points: list[tuple[float, float]], *, width: float) -> list[S
     p = np.asarray(points, dtype=np.float64)
     at = np.linspace(0, len(p) - 1, 8 * (len(p) - 1) + 1)
     line = np.stack([np.interp(at, range(len(p)), p[:, i]) for i in (0, 1)], axis=1)
-    for _ in range(3):
+    for _ in range(8):
         line[1:-1] = (line[:-2] + 2 * line[1:-1] + line[2:]) / 4
     return [Stroke(points=line, width=width, strength=1.0)]
