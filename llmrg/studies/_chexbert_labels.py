@@ -53,12 +53,13 @@ def _read_file(path: Path) -> dict[str, dict[str, float]]:
         where = f"{path}, record {number}"
         require_keys(record, ("path_to_image",), where=where)
         key = study_key(str(record["path_to_image"]))
-        if key is not None and key not in found:
-            found[key] = {
-                name: _value(value, where=where)
-                for name, value in record.items()
-                if name != "path_to_image" and not _is_null(value)
-            }
+        labels = {
+            name: _value(value, where=where)
+            for name, value in record.items()
+            if name != "path_to_image" and not _is_null(value)
+        }
+        if key is not None:
+            found.setdefault(key, labels)  # films of one study share its report, hence its labels
     return found
 
 

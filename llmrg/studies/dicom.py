@@ -27,8 +27,9 @@ def read_dicom(path: Path, *, max_pixels: int) -> npt.NDArray[np.uint8]:
     """Decode a DICOM film to 8-bit grey.
 
     Stored values pass through the modality transform (rescale slope and intercept, or its table) and the first
-    window or VOI table; without one, the range of the values is stretched to black and white. MONOCHROME1 is
-    inverted, padding is black. (DICOM PS3.3 C.7.6.3, C.11.1, C.11.2.)
+    window or VOI table; without one, the range of the values is stretched to black and white, except that 8-bit values
+    without any transform stay as they are. MONOCHROME1 is inverted, padding is black. (DICOM PS3.3
+    C.7.6.3, C.11.1, C.11.2.)
 
     Args:
         path: the file; the caller has judged its size.
@@ -99,11 +100,12 @@ def _render(dataset: pydicom.Dataset, *, path: Path) -> npt.NDArray[np.uint8]:
         raise
     if stored.ndim != 2:
         raise ImageError(path, "is not one grey image")
-    values = np.asarray(apply_modality_lut(stored, dataset))
+    values: Pixels = apply_modality_lut(stored, dataset)
     padding = _padding(stored, dataset)
     grey = _window(values, dataset)
     if grey is None or (np.ptp(grey) == 0 and np.ptp(values) > 0):
-        grey = _stretch(values.astype(np.float64), padding)
+        shown = values is stored and dataset.BitsStored <= 8  # 8 bits without a transform are meant for a screen
+        grey = values / 255.0 if shown else _stretch(values.astype(np.float64), padding)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         grey = 1.0 - grey
     grey[padding] = 0.0

@@ -138,7 +138,7 @@ def test_padding_is_black(write_dicom: Callable[..., Path]) -> None:
 
 
 def test_eight_bits_and_rle(write_dicom: Callable[..., Path]) -> None:
-    stored = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    stored = np.arange(256, dtype=np.uint8).reshape(16, 16) // 2 + 20  # not stretched: made for a screen
     np.testing.assert_array_equal(load_image(write_dicom(stored, syntax=RLELossless)), stored)
 
 

@@ -142,7 +142,7 @@ def test_limits_hold_before_decoding(tmp_path: Path) -> None:
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)  # 3.6 billion pixels in 60 bytes
     path = tmp_path / "bomb.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
-    with pytest.raises(ImageError, match="pixels, more than|more than"):
+    with pytest.raises(ImageError, match="more than"):
         load_image(path)
     Image.fromarray(RAMP).save(tmp_path / "film.png")
     with pytest.raises(ImageError, match="16 x 16 pixels, more than 100"):
