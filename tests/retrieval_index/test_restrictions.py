@@ -77,7 +77,7 @@ def test_only_the_admissible_and_as_many_as_there_are(kind, case):
         assert set(found) <= good
         assert len(set(found)) == len(found) == min(k, len(good))
         if kind == "flat" and good:
-            best = np.sort((a[sorted(good)] @ b[query]))[::-1][: len(found)]
+            best = np.sort(a[sorted(good)] @ b[query])[::-1][: len(found)]
             np.testing.assert_allclose([hit.score for hit in hits[query]], best, atol=1e-6)
 
 

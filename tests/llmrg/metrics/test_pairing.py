@@ -1,0 +1,23 @@
+"""Ids: every study once, or an error."""
+
+import pytest
+
+from llmrg.errors import UserError
+from llmrg.metrics.pairing import pair_up, read_keyed
+
+
+def test_repeated_ids_are_seen_in_pairs():
+    assert read_keyed([("a", 1), ("b", 2)], name="reports") == {"a": 1, "b": 2}
+    with pytest.raises(UserError, match="'a' occurs twice"):
+        read_keyed([("a", 1), ("a", 1)], name="reports")
+    with pytest.raises(UserError, match="string"):
+        read_keyed({1: "a"}, name="reports")
+
+
+def test_ids_must_be_the_same():
+    pair_up({"a": 1, "b": 2}, ["b", "a"], name="reports", against="references")
+    with pytest.raises(UserError, match=r"1 ids of the references are missing from the reports.*'c'"):
+        pair_up({"a": 1, "b": 2}, ["a", "b", "c"], name="reports", against="references")
+    with pytest.raises(UserError, match="'b'"):
+        pair_up({"a": 1, "b": 2}, ["a"], name="reports", against="references")
+    pair_up({"a": 1, "b": 2}, ["a"], name="patients", against="references", superset=True)
