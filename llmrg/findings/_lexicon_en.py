@@ -26,7 +26,7 @@ _PHRASES = {
         rf"basilar|bibasilar|retrocardiac|perihilar|lobe|lung|base|parenchymal|pulmonary) {_W}{{0,2}}?densit(?:y|ies)"
         r"|reticula\w*|interstitial (?:pattern|changes)|shadowing"
     ),
-    "consolidation": r"consolidat\w*",
+    "consolidation": r"\bconsolidat\w*",
     "nodule": (
         r"nodul\w*|\bmass(?:es)?\b|(?:lung|pulmonary|nodular|cavitary|parenchymal) lesions?|cavit(?:y|ary|ation|ies)\b|neoplas\w+|"
         r"malignan\w+|metasta\w+|carcinoma|tumou?rs?\b"
@@ -47,7 +47,7 @@ _PHRASES = {
         rf"|thicken\w* {_W}{{0,4}}?pleura\w*|calcified pleura\w*|fibrothorax|apical capp?\w*"
     ),
     "cardiomegaly": (
-        rf"cardiomegaly|cardiac enlargement|{_BIG} {_W}{{0,2}}?(?:of the |of )?(?:heart|cardiac)\b(?! and mediast)"
+        rf"cardiomegaly|borderline {_W}{{0,2}}?(?:heart|cardiac)|cardiac enlargement|{_BIG} {_W}{{0,2}}?(?:of the |of )?(?:heart|cardiac)\b(?! and mediast)"
         rf"|{_HEART} (?:(?!normal|unremarkable|lung|mediast|limits|no |aort)[\w/-]+ ){{0,6}}?(?:enlarged|enlargement|increased|large|big|borderline\w*|prominent(?!ly)(?= in size|\.|,|$))"
     ),
     "enlarged_mediastinum": (
@@ -94,7 +94,7 @@ _CUES = (
     r"|(?:is|are|remains?) (?:also )?(?:possible|suspected|questioned|likely|probable|a consideration|of concern)|\?)"
     r"|(?P<neg_after>(?:is|are|was|were|has been|have been)? ?(?:not|no longer) (?:\w+ ){0,2}?"
     r"(?:seen|identified|present|visuali[sz]ed|evident|appreciated|demonstrated|detected|noted|apparent|observed|visible)"
-    r"|(?:has|have|had) (?:\w+ )?(?:resolved|cleared|disappeared)|\bresolved\b|(?:is|are) (?:absent|excluded|ruled out|unlikely)|unlikely"
+    r"|(?:has|have|had) (?:\w+ )?(?:resolved|cleared|disappeared)|\bresolved\b(?! (?!since|on\b|in\b|from|when|with|compared|at\b)\w)|(?:is|are) (?:absent|excluded|ruled out|unlikely)|unlikely"
     r"|(?:been|was|were|is|are) (?:\w+ )?removed|: (?:none|absent|no)\b)"
     r"|(?P<evoke>to suggest\w*|suggest\w*|suspicious(?: for)?|concern\w*(?: for)?|to indicate|worrisome(?: for)?)"
     r"|(?P<unc>(?:can ?not|could not|can't|unable to)(?: be)?(?: \w+){0,2}? (?:exclude|rule out)|possib\w+|\bmay\b|\bmight\b|\bcould\b"
@@ -114,7 +114,7 @@ ENGLISH = Lexicon(
         r"|mass effect|bony? (?:lesion|densit)\w*|(?:vertebral|compression)(?: body)? (?:\w+ )?collapse|collapsed vertebra\w*"
         r"|kerley b? ?lines?|eustachian tube|(?:calcified|metallic|bone|bony) densit\w+|soft tissue densit\w+|nipple shadow\w*"
         r"|skin fold\w*|port of|\bmarkings tube|(?:cardiac|heart) (?:and|or) (?:pulmonary vascular\w+)(?= enlarge)|history of [^.;,]*"
-        r"|aort\w+ (?:\w+ ){0,3}?enlarged|infection control"
+        r"|aort\w+ (?:\w+ ){0,3}?enlarged|infection control|(?:evaluation|evaluate|assess\w*) (?:for|of) [^.;,]*|granulomatous (?:infection|disease)"
     ),
     phrases={name: _C(pattern) for name, pattern in _PHRASES.items()},
     normals={name: _C(pattern) for name, pattern in _NORMALS.items()},
@@ -131,7 +131,7 @@ ENGLISH = Lexicon(
         r"|is|are|was|were|causing|without|no|adjacent|associated|overlying)\b"
     ),
     sides={
-        "bilateral": _C(r"\bbilateral\w*|\bbi-?(?:basilar|basal|apical|lateral\w*)|\bboth\b|\bbases\b|\blungs\b(?! field)|\bapices\b|right (?:and|greater than|or) left|left (?:and|greater than|or) right"),
+        "bilateral": _C(r"\bbilateral\w*|\bbi-?(?:basilar|basal|apical|lateral\w*)|\bboth\b|\bbases\b|\bapices\b|(?:in|throughout|within|involving) (?:the )?lungs\b|right (?:and|greater than|or) left|left (?:and|greater than|or) right"),
         "left": _C(r"\bleft\b(?! ventric| atri| heart|ward)|\blingula\w*|\bl\.? lung|\blll\b|\blul\b|\bleft-sided"),
         "right": _C(r"\bright\b(?! ventric| atri| heart|ward)|\brll\b|\brul\b|\brml\b|\bmiddle lobe"),
     },

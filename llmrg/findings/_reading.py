@@ -15,13 +15,14 @@ __all__ = ["Reading", "read_sentence"]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One finding as one sentence states it (the fields of a mention, by observation)."""
+    """One finding as one sentence states it: the fields of a mention, and whether a normal statement denies it."""
 
     observation: str
     polarity: Polarity
     side: Side | None
     severity: Severity | None
     proof: str
+    normal: bool = False
 
 
 @dataclass(slots=True)
@@ -68,14 +69,15 @@ class _Reader:
         carried: Side | None = None
         for index, hit in enumerate(self._hits):
             polarity: Polarity = "negative" if hit.normal else self._polarity(hit)
-            side = self._own_side(index)
+            side = None if hit.normal else self._own_side(index)
             if side is None and polarity != "negative":
                 side = carried
             elif side is not None and hit.observation not in self._lexicon.no_side:
                 carried = side
             if hit.observation in wanted:
                 severity = None if polarity == "negative" else self._severity(index)
-                readings.append(Reading(hit.observation, polarity, side, severity, self._shown[hit.start : hit.end]))
+                proof = self._shown[hit.start : hit.end]
+                readings.append(Reading(hit.observation, polarity, side, severity, proof, hit.normal))
         return tuple(readings)
 
     def _find_hits(self) -> list[_Hit]:
@@ -128,25 +130,30 @@ class _Reader:
         return "positive"
 
     def _before(self, hit: _Hit, start: int) -> Polarity | None:
-        uncertain = evoked = False
+        """Polarity that the cues in front give, the nearest first."""
+        doubt: _Cue | None = None
         for cue in reversed(self._cues):
             if cue.end > hit.start:
                 continue
             if cue.start < start or cue.kind == "stop":
                 break
-            if cue.kind == "neg" and not self._own_statement(cue, hit):
-                return None if uncertain and not evoked else "negative" if not uncertain else "uncertain"
-            if cue.kind == "unc":
-                uncertain, evoked = True, False
-                break
-            if cue.kind == "evoke":
-                uncertain = evoked = True
-                uncertain = False
-                continue
-            if cue.kind == "either" and not any(cue.end <= other.start < hit.start for other in self._hits):
-                uncertain = True
-                break
-        return "uncertain" if uncertain or evoked else None
+            if cue.kind == "neg":
+                if self._own_statement(cue, hit):
+                    return "uncertain" if doubt else None
+                return "negative" if doubt is None or self._denies_doubt(cue, doubt) else "uncertain"
+            if cue.kind in ("unc", "evoke") or cue.kind == "either" and not self._hit_between(cue.end, hit.start):
+                doubt = doubt or cue
+        return "uncertain" if doubt else None
+
+    def _denies_doubt(self, negation: _Cue, doubt: _Cue) -> bool:
+        """Whether a negation reaches through a doubt: no suspicious nodule, nothing to suggest pneumonia."""
+        if doubt.kind == "evoke" or self._lexicon.language == "zh":
+            return True
+        between = self._text[negation.end : doubt.start]
+        return "," not in between and not self._hit_between(negation.end, doubt.start)
+
+    def _hit_between(self, start: int, end: int) -> bool:
+        return any(start <= other.start < end for other in self._hits)
 
     def _after(self, hit: _Hit, end: int) -> Polarity | None:
         for cue in self._cues:
@@ -161,8 +168,7 @@ class _Reader:
             if cue.kind == "unc_after":
                 return "uncertain"
             if cue.kind == "either":
-                nearest = not any(hit.end <= other.start < cue.start for other in self._hits)
-                return "uncertain" if nearest else None
+                return None if self._hit_between(hit.end, cue.start) else "uncertain"
         return None
 
     def _own_statement(self, cue: _Cue, hit: _Hit) -> bool:
@@ -198,7 +204,8 @@ class _Reader:
             cues = [cue for cue in self._cues if start <= cue.start < end and cue.kind != "pseudo"]
             if cues:
                 last = cues[-1]
-                return last.kind == "neg" and any(last.end <= other.start < end for other in self._hits)
+                named = self._hit_between(last.end, end) or re.match(r"[\s，,]*(?:例?如|比如|包括)", clause) is not None
+                return last.kind == "neg" and named
         return False
 
     # -- side and degree ---------------------------------------------------------------------------------------------

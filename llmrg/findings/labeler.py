@@ -135,7 +135,8 @@ class RuleLabeler:
         devices = self._names.get("support_device")
         if any(mention.polarity != "negative" for name, mention in mentions.items() if name != devices):
             return False
-        if "patchy_opacity" in found and "cardiomegaly" in found:
+        lungs_normal = any(reading.normal for reading in found.get("patchy_opacity", ()))
+        if lungs_normal and "cardiomegaly" in found:
             return True
         pattern = self._lexicon.globally_normal
         lowered = (sentence.lower() if self.language == "en" else sentence for sentence in sentences)
