@@ -18,11 +18,11 @@ class RetrievalIndexError(Exception):
 
 
 class FaissMissingError(RetrievalIndexError):
-    """FAISS is not installed, or has no GPU although one was demanded."""
+    """FAISS is not installed, or cannot use a GPU although one was demanded."""
 
 
-class InvalidConfigError(RetrievalIndexError):
-    """An index setting has a value that cannot work."""
+class InvalidConfigError(RetrievalIndexError, ValueError):
+    """An index setting has a value that cannot work (a ValueError too, as configuration readers expect)."""
 
 
 class InvalidVectorsError(RetrievalIndexError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -37,6 +38,8 @@ from retrieval_index.hits import Hits
 from retrieval_index.records import Record, check_records
 
 __all__ = ["RetrievalIndex"]
+
+logger = logging.getLogger(__name__)
 
 _OWN_MANIFEST_KEYS = ("kind", "configuration", "details", "encoder_hash")
 
@@ -316,8 +319,14 @@ class RetrievalIndex:
 
     def _gpu_copy(self) -> Any:
         if self._uses_gpu and self._accelerated is None and len(self):
-            faiss = load_faiss()
-            self._accelerated = faiss.index_cpu_to_all_gpus(self._structure)
+            try:
+                self._accelerated = load_faiss().index_cpu_to_all_gpus(self._structure)
+            except RuntimeError as error:
+                # FAISS's GPU kernels take only some code sizes of ivf_pq, and memory can be short.
+                if self._config.gpu == "always":
+                    raise FaissMissingError("FAISS cannot hold this index on a GPU; use gpu=auto or never") from error
+                logger.warning("FAISS cannot hold this index on a GPU; it is searched without one")
+                self._uses_gpu = False
         return self._accelerated
 
 

@@ -254,6 +254,19 @@ def test_answers_of_a_gpu_copy_obey_restrictions_too(kind, monkeypatch):
     assert 500 in with_gpu.search(vectors[:1], 9).rows[0]
 
 
+def test_an_index_that_a_gpu_cannot_hold_is_searched_without(monkeypatch):
+    import faiss
+
+    def refuse(structure):
+        raise RuntimeError("bytes per encoded vector")
+
+    monkeypatch.setattr("retrieval_index.index.gpu_count", lambda: 1)
+    monkeypatch.setattr(faiss, "index_cpu_to_all_gpus", refuse, raising=False)
+    assert RetrievalIndex.build(np.eye(4), make_records(4)).search(np.eye(4), 1).rows[:, 0].tolist() == [0, 1, 2, 3]
+    with pytest.raises(FaissMissingError, match="GPU"):
+        RetrievalIndex.build(np.eye(4), make_records(4), config=IndexConfig(gpu="always")).search(np.eye(4), 1)
+
+
 @pytest.mark.parametrize("order", ["torch, faiss", "faiss, torch"])
 def test_faiss_and_torch_live_in_one_process(order):
     """Both bring an OpenMP runtime; either order of imports has to compute."""
