@@ -29,7 +29,7 @@ class Collector:
     def add(self, study: Study) -> None:
         """Keep a study, unless its id was seen before, or it lacks every target section and one is needed."""
         if not study.report(self.config.target) and not self.config.keep_without_report:
-            self.leave_out(f"no {' or '.join(self.config.target)} section")
+            self.leave_out_without_target()
             return
         if self.config.single_split is not None:
             study = replace(study, split=self.config.single_split)
@@ -43,6 +43,10 @@ class Collector:
     def leave_out(self, reason: str) -> None:
         """Count a sound study that is not wanted."""
         self.set_aside[reason] = self.set_aside.get(reason, 0) + 1
+
+    def leave_out_without_target(self) -> None:
+        """Count a study that has none of the target sections."""
+        self.leave_out(f"no {' or '.join(self.config.target)} section")
 
     def images(
         self, study_id: str, names: list[str], *, finder: ImageFinder, view_of: Callable[[str], ViewName]

@@ -41,7 +41,7 @@ class ImageFinder:
     def __init__(self, roots: Sequence[Path], *, variants: Callable[[str], Sequence[str]] | None = None) -> None:
         self._roots = list(roots)
         self._variants = variants or (lambda name: (name,))
-        self._folders: dict[tuple[str, str], str] = {}
+        self._folders: dict[str, str] = {}
 
     def find(self, name: str) -> Path:
         """Return the path of an existing, non-empty file.
@@ -76,17 +76,23 @@ class ImageFinder:
         raise PathError(f"the image {name!r} does not exist")
 
     def _check_inside(self, path: Path, root: Path, *, is_link: bool, name: str) -> None:
-        key = (str(root), str(path.parent))
-        parent = self._folders.get(key)
-        if parent is None:
-            parent = os.path.realpath(path.parent)
-            self._folders[key] = parent
-        real = os.path.realpath(path) if is_link else parent
+        real = os.path.realpath(path) if is_link else self._real_folder(path.parent, root)
         if real != str(root) and not real.startswith(str(root).rstrip(os.sep) + os.sep):
             raise PathError(
                 f"the image path {name!r} leaves the dataset's folder through a link "
                 "(name its real place in image_roots, if it is meant)"
             )
+
+    def _real_folder(self, folder: Path, root: Path) -> str:
+        """Resolve links of a folder below a resolved root, looking at each folder once (realpath starts at ``/``)."""
+        if folder == root:
+            return str(root)
+        key = str(folder)
+        if key not in self._folders:
+            parent = self._real_folder(folder.parent, root)
+            plain = os.path.join(parent, folder.name)  # noqa: PTH118 (a path object for each film costs more)
+            self._folders[key] = os.path.realpath(plain) if os.path.islink(plain) else plain  # noqa: PTH114
+        return self._folders[key]
 
 
 def dataset_root(root: Path) -> Path:

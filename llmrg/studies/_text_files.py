@@ -121,11 +121,17 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
             yield value
 
 
-def read_csv(path: Path) -> pa.Table:
+def read_csv(path: Path, *, columns: Iterable[str] | None = None, required: Iterable[str] = ()) -> pa.Table:
     """Read a CSV file with a header into strings; values may hold line breaks; ``NaN`` and nothing are null.
 
+    Args:
+        path: the file.
+        columns: columns to keep, as far as they are there; all by default.
+        required: columns that must be there.
+
     Raises:
-        UserError: not UTF-8, empty, a column named twice, or a row of another length; names the row, not its text.
+        UserError: not UTF-8, empty, a column missing or named twice, or a row of another length; the row
+            is named, its text is not.
     """
     check_encoding(path)
     convert = arrow_csv.ConvertOptions(
@@ -142,7 +148,11 @@ def read_csv(path: Path) -> pa.Table:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UserError(f"The column {twice[0]!r} stands twice in the header", where=str(path))
+    require_columns(names, required, where=str(path))
     convert.column_types = dict.fromkeys(names, pa.string())
+    if columns is not None:
+        wanted = set(columns)
+        convert.include_columns = [name for name in names if name in wanted]
     try:
         return arrow_csv.read_csv(path, parse_options=parse, convert_options=convert, read_options=_blocks(16 << 20))
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:

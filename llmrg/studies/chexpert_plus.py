@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from llmrg.errors import UserError
@@ -23,7 +24,6 @@ from llmrg.studies._text_files import (
     identifier_of,
     read_csv,
     read_json,
-    require_columns,
     require_file,
     require_keys,
     text_of,
@@ -69,7 +69,7 @@ def read_chexpert_plus(config: DataConfig, collector: Collector) -> None:
         _read_comparison(config, collector, root=root, finder=finder, labels=labels)
         return
     table = _read_table(config, root)
-    for key, rows in _studies(table, collector):
+    for key, rows in _studies(table, config, collector):
         study = _study(key, rows, config=config, collector=collector, finder=finder, labels=labels.get(key))
         if study is not None:
             collector.add(study)
@@ -77,21 +77,28 @@ def read_chexpert_plus(config: DataConfig, collector: Collector) -> None:
 
 def _read_table(config: DataConfig, root: Path) -> pa.Table:
     path = require_file(root / (config.annotation or CSV_NAME), what="CSV file", key="annotation")
-    table = read_csv(path)
-    require_columns(table.column_names, _REQUIRED, where=str(path))
-    return table.select([*_REQUIRED, *(name for name in _OPTIONAL if name in table.column_names)])
+    return read_csv(path, columns=(*_REQUIRED, *_OPTIONAL), required=_REQUIRED)
 
 
-def _studies(table: pa.Table, collector: Collector) -> Iterator[tuple[str, list[Row]]]:
-    """Yield each study's rows, in the order of first appearance; only a thousand studies are Python objects at once."""
+def _studies(table: pa.Table, config: DataConfig, collector: Collector) -> Iterator[tuple[str, list[Row]]]:
+    """Yield the rows of each study with a target section, in order; only a thousand are Python objects at once."""
     groups: dict[str, list[int]] = {}
+    wanted: set[str] = set()
+    columns = [table.column(f"section_{name}") for name in config.target if f"section_{name}" in table.column_names]
+    filled = np.zeros(table.num_rows, dtype=bool)
+    for column in columns:
+        filled |= column.is_valid().to_numpy()
     for number, path in enumerate(table.column("path_to_image").to_pylist()):
         key = study_key(path or "")
         if key is None:
             collector.reject(f"row {number + 2}", "its path_to_image does not end in patientN/studyM/FILE")
-        else:
-            groups.setdefault(key, []).append(number)
-    keys = list(groups)
+            continue
+        groups.setdefault(key, []).append(number)
+        if filled[number]:
+            wanted.add(key)
+    keys = [key for key in groups if key in wanted or config.keep_without_report]
+    for _ in range(len(groups) - len(keys)):
+        collector.leave_out_without_target()
     for start in range(0, len(keys), 1000):
         chosen = keys[start : start + 1000]
         records = iter(table.take([number for key in chosen for number in groups[key]]).to_pylist())
@@ -110,7 +117,7 @@ def _study(
 ) -> Study | None:
     sections = {name: text for name in SECTIONS if (text := _first(rows, f"section_{name}"))}
     if not config.keep_without_report and not any(name in sections for name in config.target):
-        collector.leave_out(f"no {' or '.join(config.target)} section")
+        collector.leave_out_without_target()
         return None
     patients = {text for row in rows if (text := text_of(row["deid_patient_id"]))} or {key.split("/")[0]}
     official = {text_of(row["split"]) for row in rows}

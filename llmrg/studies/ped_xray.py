@@ -63,7 +63,7 @@ def _read_record(
         return
     report = text_of(record["report"])
     if not report and not config.keep_without_report:
-        collector.leave_out("no findings section")
+        collector.leave_out_without_target()
         return
     images = collector.images(study_id, names, finder=finder, view_of=view_of_file)
     if images is None:

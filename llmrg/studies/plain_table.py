@@ -117,7 +117,7 @@ def _read_study(
 ) -> None:
     texts = {section: text for section, column in sections.items() if (text := _first(rows, column))}
     if not config.keep_without_report and not any(section in texts for section in config.target):
-        collector.leave_out(f"no {' or '.join(config.target)} section")
+        collector.leave_out_without_target()
         return
     values: dict[str, str] = {}
     for field in ("patient_id", "split", "language"):
