@@ -61,6 +61,7 @@ def install() -> None:
 
 def _mended(exec_module: Callable[[ModuleType], None]) -> Callable[[ModuleType], None]:
     def exec_with_operators(module: ModuleType) -> None:
+        fresh = dict(module.__dict__)
         try:
             exec_module(module)
         except RuntimeError as error:
@@ -68,6 +69,8 @@ def _mended(exec_module: Callable[[ModuleType], None]) -> Callable[[ModuleType],
                 raise
             for name in [name for name in sys.modules if name.startswith("torchvision.")]:
                 del sys.modules[name]
+            module.__dict__.clear()
+            module.__dict__.update(fresh)
             _define_operators()
             exec_module(module)
 
