@@ -126,19 +126,26 @@ def pretrain(kind: Kind, config: Configuration, overrides: Overrides = None) -> 
     CONFIG is that of the training that will use it. ``llmrg train`` builds what is missing by itself; this builds one
     part anew.
     """
-    _build_stage(kind.value.replace("-", "_"), config, overrides)
+    from llmrg.training.run import build_stage
+
+    stage = kind.value.replace("-", "_")
+    typer.echo(build_stage(stage, config, overrides or (), producer=f"llmrg pretrain {kind.value}"))
 
 
 @app.command("build-memory")
 def build_memory(config: Configuration, overrides: Overrides = None) -> None:
     """Build the visual and the report memory from the training split (CONFIG is that of the training)."""
-    _build_stage("memory", config, overrides)
+    from llmrg.training.run import build_stage
+
+    typer.echo(build_stage("memory", config, overrides or (), producer="llmrg build-memory"))
 
 
 @index_app.command("build")
 def index_build(config: Configuration, overrides: Overrides = None) -> None:
     """Build the index of similar studies from the training split (CONFIG is that of the training)."""
-    _build_stage("index", config, overrides)
+    from llmrg.training.run import build_stage
+
+    typer.echo(build_stage("index", config, overrides or (), producer="llmrg index build"))
 
 
 @index_app.command("info")
@@ -202,7 +209,7 @@ def train(
     """Train a system; the same as ``accelerate launch -m llmrg.train CONFIG``."""
     from llmrg.training.run import train as train_system
 
-    train_system(config, overrides or (), dry_run=dry_run, resume=resume)
+    typer.echo(train_system(config, overrides or (), dry_run=dry_run, resume=resume))
 
 
 @app.command()
@@ -223,17 +230,6 @@ def benchmark(config: Configuration, overrides: Overrides = None, as_json: AsJso
 
     Console().print(console_table(results))
     typer.echo(f"Page: {settings.out / 'index.html'}")
-
-
-def _build_stage(stage: str, config: Path, overrides: list[str] | None) -> None:
-    from llmrg.config import load_config
-    from llmrg.training.material import read_material
-    from llmrg.training.settings import TrainConfig
-    from llmrg.training.stages import StageBuilder
-
-    training = load_config(TrainConfig, config, overrides or ())
-    builder = StageBuilder(config=training, material=read_material(training.data), producer=f"llmrg {stage}")
-    typer.echo(builder.build(stage))
 
 
 def _read_vectors(path: Path) -> NDArray[np.float32]:

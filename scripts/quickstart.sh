@@ -37,9 +37,9 @@ fi
 ready=$SECONDS
 
 step "Phantoms with Chinese reports, two views" \
-    llmrg data phantom data/phantoms/ped_xray --format ped-xray --studies 1200 --seed 1 --size 96 --preset easy
+    llmrg data phantom data/phantoms/ped_xray --format ped-xray --studies 1200 --seed 1 --size 128 --preset easy
 step "Phantoms with English reports" \
-    llmrg data phantom data/phantoms/chexpert_plus --format chexpert-plus --studies 1200 --seed 2 --size 96 --preset easy
+    llmrg data phantom data/phantoms/chexpert_plus --format chexpert-plus --studies 1200 --seed 2 --size 128 --preset easy
 for dataset in ped_xray chexpert_plus; do
     step "Training on $dataset" \
         accelerate launch --config_file "$launch" -m llmrg.train "configs/quickstart/$dataset.yaml"

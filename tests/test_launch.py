@@ -1,4 +1,4 @@
-"""The launch files start what they promise; ZeRO-2 is asserted by the optimizer, because accelerate can leave it out."""
+"""The launch files start what they promise; that ZeRO-2 is there is asserted by the optimizer that trains."""
 
 from __future__ import annotations
 
