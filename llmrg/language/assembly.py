@@ -132,7 +132,11 @@ class PromptAssembler:
         """
         missing = [name for name in self.prompt.sources if name not in sources]
         if missing:
-            raise UserError("The prompt names an evidence source the system lacks", allowed=sources, got=missing[0])
+            raise UserError(
+                f"The prompt names the evidence source {missing[0]!r}, which the system lacks",
+                allowed=sources,
+                got=missing[0],
+            )
         prompts, prompt_mask = self._prompts(sources, texts)
         if reports is None:
             return Assembled(

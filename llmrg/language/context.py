@@ -1,4 +1,4 @@
-"""Words that come from outside (clinical context, user prompts, retrieved text), made safe and readable for a prompt."""
+"""Words from outside (clinical context, user prompts, retrieved text), made safe and readable for a prompt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MARKERS = re.compile(
     r"|</?\s*(?:s|unk|pad|bos|eos|img|image|imagehere|think|tool_call|tool_response)\s*>"
     r"|\[\s*/?\s*(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS)\s*\]|<</?\s*SYS\s*>>"
     r"|</?\s*(?:start|end)_of_turn\s*>|\[(?:gMASK|sMASK|MASK|CLS|SEP|PAD|UNK)\]"
-    r"|(?:^|(?<=\W))(?:human|assistant)\s*[:：]",
+    r"|(?<![A-Za-z])(?:human|assistant)\s*[:：]",
     re.IGNORECASE,
 )
 

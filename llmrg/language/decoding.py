@@ -136,7 +136,7 @@ class _SeededSampling(LogitsProcessor):
         return scores - noise.log().to(scores)
 
 
-class _Streamer(BaseStreamer):  # type: ignore[misc]
+class _Streamer(BaseStreamer):
     def __init__(self, on_token: OnToken, stop_ids: frozenset[int]) -> None:
         self._on_token = on_token
         self._stop_ids = stop_ids

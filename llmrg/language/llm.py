@@ -56,7 +56,7 @@ class LanguageModel(nn.Module):
         self.network: nn.Module = _tuned(network, config)
         self._stop_ids = _stop_ids(network, tokenizer)
         if config.gradient_checkpointing:
-            self.gradient_checkpointing_enable()
+            self.activation_checkpointing_enable()
 
     @classmethod
     def planned(cls, config: LanguageModelConfig, architecture: Mapping[str, Any]) -> Self:
@@ -216,16 +216,23 @@ class LanguageModel(nn.Module):
         text = self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return cast(str, text).strip()
 
-    def gradient_checkpointing_enable(self, **kwargs: Any) -> None:
-        """Recompute activations in the backward pass (keyword arguments as transformers' Trainer hands them over)."""
-        options = {"use_reentrant": False, **(kwargs.get("gradient_checkpointing_kwargs") or {})}
-        if options["use_reentrant"]:
+    def activation_checkpointing_enable(
+        self, activation_checkpointing_kwargs: Mapping[str, Any] | None = None, **options: Any
+    ) -> None:
+        """Recompute activations in the backward pass; arguments as transformers' Trainer hands them over."""
+        how = {"use_reentrant": False, **(activation_checkpointing_kwargs or {})}
+        if how["use_reentrant"]:
             self.causal.enable_input_require_grads()
-        self.causal.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
+        self.causal.activation_checkpointing_enable(activation_checkpointing_kwargs=how, **options)
 
-    def gradient_checkpointing_disable(self) -> None:
+    def gradient_checkpointing_enable(self, **kwargs: Any) -> None:
+        """The same under its older name, by which wrappers that are no transformers model are called."""
+        how = kwargs.pop("gradient_checkpointing_kwargs", None)
+        self.activation_checkpointing_enable(activation_checkpointing_kwargs=how, **kwargs)
+
+    def activation_checkpointing_disable(self) -> None:
         """Keep activations again."""
-        self.causal.gradient_checkpointing_disable()
+        self.causal.activation_checkpointing_disable()
 
     def reference(self) -> dict[str, str | None]:
         """Name and hash the checkpoint this model was read from (see :func:`weights_reference`); read once."""
@@ -333,7 +340,7 @@ def _tuned(network: PreTrainedModel, config: LanguageModelConfig) -> nn.Module:
     except ValueError as error:
         linear = {name.rpartition(".")[2] for name, module in network.named_modules() if isinstance(module, nn.Linear)}
         raise UserError(
-            "lora_targets or modules_to_save do not name layers of the language model",
+            f"lora_targets {config.lora_targets} or modules_to_save {config.modules_to_save} name no layer",
             where=config.path,
             allowed=sorted(linear),
             got=(config.lora_targets or config.modules_to_save or ("",))[0],

@@ -104,6 +104,10 @@ def load_causal_model(config: LanguageModelConfig) -> PreTrainedModel:
         model = AutoModelForCausalLM.from_pretrained(str(directory or config.path), **options)
     except Exception as error:
         raise UserError(f"The language model cannot be loaded ({_reason(error)})", where=config.path) from error
+    for module in model.modules():
+        # On some CPUs bitsandbytes repacks 4-bit weights at the first evaluation, and gradients go wrong.
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
     stop = model.generation_config.eos_token_id if model.generation_config is not None else None
     model.generation_config = GenerationConfig(eos_token_id=stop)
     return cast(PreTrainedModel, model)
@@ -148,6 +152,7 @@ def _quantisation(config: LanguageModelConfig) -> Any:
             next_step="pip install '.[cpu]' or '.[gpu]'",
         ) from error
     if config.quantisation == "8bit":
+        logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)  # a warning for every product
         return BitsAndBytesConfig(load_in_8bit=True)
     compute = {"float16": torch.float16, "float32": torch.float32}.get(config.dtype, torch.bfloat16)
     return BitsAndBytesConfig(

@@ -10,10 +10,24 @@ from typing import Literal
 from transformers import PreTrainedTokenizerBase
 
 from llmrg.errors import UserError
+from llmrg.language.token_space import TokenSpace
 
-__all__ = ["PLACEHOLDER", "PromptConfig", "Segment", "default_prompt", "fill", "prompt_texts", "resolve_template"]
+__all__ = [
+    "PLACEHOLDER",
+    "PROMPT_END",
+    "PromptConfig",
+    "Segment",
+    "TokenSpace",
+    "default_prompt",
+    "fill",
+    "prompt_texts",
+    "resolve_template",
+]
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+PROMPT_END = "\nAssistant: "
+"""Words that end the plain default prompts; the report follows."""
+
 _HOLE = "⁣PROMPT⁣"
 
 
@@ -116,7 +130,7 @@ def default_prompt(
         template: plain text (``Human: ... Assistant:``) or the tokenizer's chat template.
     """
     if language not in _WORDS:
-        raise UserError("No default prompt for this language", allowed=_WORDS, got=language)
+        raise UserError(f"No default prompt for language {language!r}", allowed=_WORDS, got=language)
     words = _WORDS[language]
     plain = template == "plain"
     segments = [Segment(text="Human: ")] if plain else []
@@ -127,7 +141,7 @@ def default_prompt(
             segments += [Segment(text=words.get(source, f"{source}: ")), Segment(source=source), Segment(text="\n")]
     segments += [Segment(text=words["context"]), Segment(text="{instruction}")]
     if plain:
-        segments.append(Segment(text="\nAssistant: "))
+        segments.append(Segment(text=PROMPT_END))
     return PromptConfig(segments=tuple(segments), template=template, instruction=words["instruction"])
 
 

@@ -104,5 +104,5 @@ def decoding_preset(name: str) -> DecodingConfig:
         UserError: there is no such preset.
     """
     if name not in DECODING_PRESETS:
-        raise UserError("Unknown decoding preset", allowed=DECODING_PRESETS, got=name)
+        raise UserError(f"Unknown decoding preset {name!r}", allowed=DECODING_PRESETS, got=name)
     return DECODING_PRESETS[name]

@@ -7,7 +7,7 @@ import math
 import random
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +23,7 @@ from llmrg.config import to_mapping
 from llmrg.errors import UserError
 from llmrg.language.embedded import EmbeddedModelConfig, build_model, train_tokenizer
 from llmrg.language.llm import IGNORED
-from llmrg.language.prompt import prompt_texts
+from llmrg.language.prompt import PROMPT_END, prompt_texts
 from llmrg.language.token_space import encode_ordinary
 
 __all__ = ["LanguageModelPretrainingConfig", "pretrain_language_model"]
@@ -44,7 +44,7 @@ class LanguageModelPretrainingConfig:
         learning_rate: peak.
         warmup_share: share of the training in which the learning rate rises.
         weight_decay: of AdamW.
-        prompt_share: share of the sequences that start with the words of a whole prompt; the others start at its end.
+        prompt_share: share of the batches that start with the words of a whole prompt; the others start at its end.
         max_tokens: longest report, in tokens; longer ones are cut, counted and warned of.
         seed: of weights and order.
     """
@@ -106,7 +106,7 @@ def pretrain_language_model(
         max_token_bytes=config.model.max_token_bytes,
     )
     model = build_model(tokenizer, config.model, seed=config.seed)
-    sequences = _Sequences(texts, prompts, tokenizer, config)
+    encoded = _Reports(texts, tokenizer, config.max_tokens)
     clock = _Clock(config)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
@@ -130,8 +130,8 @@ def pretrain_language_model(
                 use_cpu=not torch.cuda.is_available(),
                 dataloader_pin_memory=torch.cuda.is_available(),
             ),
-            train_dataset=sequences,
-            data_collator=_Collate(int(tokenizer.pad_token_id)),
+            train_dataset=encoded,
+            data_collator=_Collate(prompts, tokenizer, config),
             optimizers=(optimizer, LambdaLR(optimizer, clock.rate)),
             callbacks=[_Watch(clock, progress)],
         )
@@ -141,7 +141,7 @@ def pretrain_language_model(
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     details = {
         "reports": len(texts),
-        "truncated": sequences.truncated,
+        "truncated": encoded.truncated,
         "steps": trainer.state.global_step,
         "loss_per_token": losses[-1] if losses else None,
         "vocabulary": len(tokenizer),
@@ -171,46 +171,49 @@ def pretrain_language_model(
     return out
 
 
-class _Sequences(Dataset[dict[str, list[int]]]):
-    """Prompt words, report, end-of-text; which words come first is drawn anew each time, from a seeded stream."""
+class _Reports(Dataset[list[int]]):
+    """Reports as token ids, each closed by end-of-text unless it was cut."""
 
-    def __init__(
-        self,
-        texts: Sequence[str],
-        prompts: Sequence[str],
-        tokenizer: PreTrainedTokenizerBase,
-        config: LanguageModelPretrainingConfig,
-    ) -> None:
+    def __init__(self, texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> None:
         end = int(tokenizer.eos_token_id)
         encoded = [[*encode_ordinary(tokenizer, text), end] for text in texts]
-        self.truncated = sum(len(ids) > config.max_tokens for ids in encoded)
+        self.truncated = sum(len(ids) > max_tokens for ids in encoded)
         if self.truncated:
-            logger.warning("%d reports are longer than %d tokens and were cut", self.truncated, config.max_tokens)
-        self._reports = [ids[: config.max_tokens] for ids in encoded]
-        self._prompts = [encode_ordinary(tokenizer, prompt) for prompt in prompts]
-        self._tail = encode_ordinary(tokenizer, "\nAssistant: ")
-        self._share = config.prompt_share
-        self._stream = random.Random(config.seed)
+            logger.warning("%d reports are longer than %d tokens and were cut", self.truncated, max_tokens)
+        self._reports = [ids[:max_tokens] for ids in encoded]
 
     def __len__(self) -> int:
         return len(self._reports)
 
-    def __getitem__(self, index: int) -> dict[str, list[int]]:
+    def __getitem__(self, index: int) -> list[int]:
+        return self._reports[index]
+
+
+class _Collate:
+    """Pads a batch and puts prompt words before its reports.
+
+    A batch shares its prompt, so that long prompts do not fill the others with padding; which one is drawn anew for
+    each batch, from a seeded stream.
+    """
+
+    def __init__(
+        self, prompts: Sequence[str], tokenizer: PreTrainedTokenizerBase, config: LanguageModelPretrainingConfig
+    ) -> None:
+        self._prompts = [encode_ordinary(tokenizer, prompt) for prompt in prompts]
+        self._tail = encode_ordinary(tokenizer, PROMPT_END)
+        self._pad = int(tokenizer.pad_token_id)
+        self._share = config.prompt_share
+        self._stream = random.Random(config.seed)
+
+    def __call__(self, reports: Sequence[list[int]]) -> dict[str, Tensor]:
         whole = self._stream.random() < self._share
         before = self._stream.choice(self._prompts) if whole else self._tail
-        return {"input_ids": [*before, *self._reports[index]]}
-
-
-@dataclass(frozen=True)
-class _Collate:
-    pad: int
-
-    def __call__(self, rows: Sequence[Mapping[str, list[int]]]) -> dict[str, Tensor]:
-        ids = [torch.tensor(row["input_ids"]) for row in rows]
+        ids = [torch.tensor([*before, *report]) for report in reports]
         lengths = torch.tensor([len(row) for row in ids])
-        padded = nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=self.pad)
+        padded = nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=self._pad)
         mask = torch.arange(padded.shape[1])[None] < lengths[:, None]
-        return {"input_ids": padded, "attention_mask": mask.long(), "labels": padded.masked_fill(~mask, IGNORED)}
+        labels = padded.masked_fill(~mask, IGNORED)
+        return {"input_ids": padded, "attention_mask": mask.long(), "labels": labels}
 
 
 class _Clock:
@@ -236,7 +239,7 @@ class _Clock:
         return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (done - warm) / (1 - warm)))
 
 
-class _Watch(TrainerCallback):  # type: ignore[misc]
+class _Watch(TrainerCallback):
     def __init__(self, clock: _Clock, progress: Callable[[int, int], None] | None) -> None:
         self._clock = clock
         self._progress = progress

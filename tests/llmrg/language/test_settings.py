@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+from llmrg.config import dump_config, load_config
+from llmrg.errors import UserError
+from llmrg.language.settings import DecodingConfig, LanguageModelConfig, decoding_preset
+
+
+def test_presets_are_named() -> None:
+    assert decoding_preset("greedy").strategy == "greedy"
+    assert decoding_preset("beam").beams == 3
+    assert decoding_preset("sampling").strategy == "sampling"
+    with pytest.raises(UserError, match="greedy"):
+        decoding_preset("greddy")
+
+
+def test_settings_survive_yaml(tmp_path) -> None:
+    config = LanguageModelConfig(path="x", lora_targets=("q_proj", "v_proj"), quantisation="4bit")
+    (tmp_path / "c.yaml").write_text(dump_config(config), encoding="utf-8")
+    assert load_config(LanguageModelConfig, tmp_path / "c.yaml") == config
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"path": " "},
+        {"path": "x", "tuning": "full", "quantisation": "4bit"},
+        {"path": "x", "tuning": "frozen", "modules_to_save": ("lm_head",)},
+        {"path": "x", "lora_rank": 0},
+        {"path": "x", "lora_dropout": 1.0},
+    ],
+)
+def test_contradictory_model_settings_are_refused(values) -> None:
+    with pytest.raises(ValueError):
+        LanguageModelConfig(**values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"strategy": "beam"},
+        {"beams": 3},
+        {"max_new_tokens": 0},
+        {"min_new_tokens": 9, "max_new_tokens": 8},
+        {"temperature": 0.0},
+        {"top_p": 0.0},
+    ],
+)
+def test_contradictory_decoding_settings_are_refused(values) -> None:
+    with pytest.raises(ValueError):
+        DecodingConfig(**values)
