@@ -77,8 +77,7 @@ def class_chart(results: Results) -> dict[str, Any]:
             support.setdefault(name, int(figures.get("support", 0)))
     axis = Axis(left=276, right=640)
     rows: list[dict[str, Any]] = []
-    for name in sorted(support, key=lambda key: -support[key]):
-        label = name if vocabulary is None else finding_label(name, vocabulary, results.language)
+    for name in sorted((name for name in support if support[name]), key=lambda key: -support[key]):
         points = [
             {"shape": shape, "x": axis.at(f1), "name": row.system, "text": f"{100 * f1:.0f}"}
             for row, shape in _shapes(systems, nearest, oracle)
@@ -88,7 +87,7 @@ def class_chart(results: Results) -> dict[str, Any]:
         low = next((point["x"] for point in points if point["shape"] == "ring"), None)
         rows.append(
             {
-                "label": label,
+                "label": _label(name, vocabulary, results.language),
                 "support": support[name],
                 "y": 18 + 26 * len(rows),
                 "points": points,
@@ -99,6 +98,7 @@ def class_chart(results: Results) -> dict[str, Any]:
     return {
         "rows": rows,
         "ticks": axis.ticks(),
+        "absent": [_label(name, vocabulary, results.language) for name in support if not support[name]],
         "legend": [{"shape": shape, "name": row.system} for row, shape in _shapes(systems, nearest, oracle)],
         "width": 724,
         "height": 26 * len(rows) + 34,
@@ -115,6 +115,10 @@ def _shapes(systems: list[Row], nearest: Row | None, oracle: Row | None) -> list
 def _f1(row: Row, name: str) -> float | None:
     value = row.metrics.get("per_class", {}).get(name, {}).get("f1")
     return float(value) if isinstance(value, (int, float)) else None
+
+
+def _label(name: str, vocabulary: FindingVocabulary | None, language: str) -> str:
+    return name if vocabulary is None else finding_label(name, vocabulary, language)
 
 
 def _vocabulary(name: str) -> FindingVocabulary | None:

@@ -35,27 +35,31 @@ class Segment:
 def mark_text(text: str, marks: Sequence[Mark]) -> list[Segment]:
     """Cut ``text`` at the marked words.
 
-    Each mark takes the first place of its words that no earlier mark covers; one whose words stand nowhere, or only
-    inside marked words, joins its note to the mark that covers them, if there is one. The pieces joined give the text.
+    Case counts only where the words stand in their own case. Each mark takes the first place of its words that no
+    earlier mark covers; one whose words stand nowhere, or only inside marked words, joins its note to the mark that
+    covers them, if there is one. The pieces joined give the text.
 
     Args:
         text: the report.
         marks: the marks, the most important first.
     """
     spans: list[tuple[int, int, str, list[str]]] = []
+    lowered = text.lower()
     for mark in marks:
         if not mark.words:
             continue
-        start = text.find(mark.words)
+        any_case = mark.words not in text and len(lowered) == len(text)
+        where, words = (lowered, mark.words.lower()) if any_case else (text, mark.words)
+        start = where.find(words)
         covering: tuple[int, int, str, list[str]] | None = None
         while start >= 0:
-            end = start + len(mark.words)
+            end = start + len(words)
             clash = next((span for span in spans if span[0] < end and start < span[1]), None)
             if clash is None:
                 spans.append((start, end, mark.kind, [mark.note]))
                 break
             covering = covering or clash
-            start = text.find(mark.words, start + 1)
+            start = where.find(words, start + 1)
         else:
             if covering is not None and mark.note not in covering[3]:
                 covering[3].append(mark.note)

@@ -87,8 +87,14 @@ def write_index(pages: Sequence[Path], out: Path, *, title: str = "Chest X-ray r
 
 
 def find_results(folder: Path) -> list[Path]:
-    """Folders directly below ``folder`` that hold a benchmark's results, by name."""
-    return sorted(path.parent for path in folder.glob(f"*/{RESULTS_FILE}"))
+    """Folders directly below ``folder`` that hold a benchmark's results: Chinese ones first, then by name."""
+    found: list[tuple[bool, Path]] = []
+    for path in sorted(folder.glob(f"*/{RESULTS_FILE}")):
+        try:
+            found.append((read_results(path).language != "zh", path.parent))
+        except UserError:
+            _log.warning("%s holds no results of a benchmark and is left out", path)
+    return [path for _, path in sorted(found)]
 
 
 def may_write(path: Path) -> bool:

@@ -18,7 +18,6 @@ from llmrg.benchmark.rows import ReportRow, baseline_rows, oracle_row, system_ro
 from llmrg.benchmark.scoring import Scorer
 from llmrg.benchmark.settings import BenchmarkConfig
 from llmrg.benchmark.table import csv_table, markdown_table
-from llmrg.errors import UserError
 from llmrg.findings.labeler import Labeler, get_labeler
 from llmrg.findings.mention import Mention
 from llmrg.findings.vocabulary import FindingVocabulary, get_vocabulary
@@ -47,10 +46,10 @@ def run_benchmark(config: BenchmarkConfig) -> Results:
         UserError: no study to score, predictions that do not answer each study once, a broken side file.
     """
     table = read_studies(config.data)
-    training, validation = table.split(config.train_split), table.split(config.validation_split)
+    source = table if config.training is None else read_studies(config.training)
+    training = source.split(config.train_split)
+    validation = source.split(config.validation_split) if config.validation_split in source.splits else ()
     split = table.split(config.split)
-    if not len(split):
-        raise UserError(f"The split {config.split!r} holds no studies", where="split")
     vocabulary = get_vocabulary(config.data.vocabulary)
     labeler = get_labeler(vocabulary, config.data.language)
     read = cache(labeler.label)

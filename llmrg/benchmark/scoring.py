@@ -7,22 +7,14 @@ from functools import cache
 
 from llmrg.benchmark.references import References
 from llmrg.benchmark.results import Row, RowKind
-from llmrg.findings.mention import Mention, Side
+from llmrg.findings.mention import Mention
+from llmrg.findings.targets import positive_findings
 from llmrg.findings.vocabulary import FindingVocabulary
 from llmrg.metrics.bleu import Bleu
 from llmrg.metrics.scores import score_reports
 from llmrg.metrics.tokens import default_tokenizer, get_tokenizer
 
-__all__ = ["Scorer", "constant_criterion", "stated_findings"]
-
-
-def stated_findings(mentions: Mapping[str, Mention], vocabulary: FindingVocabulary) -> dict[str, Side | None]:
-    """Return the positive findings with their sides; a side counts only for findings that have one."""
-    return {
-        finding.name: mention.side if finding.sided else None
-        for finding in vocabulary.abnormal
-        if (mention := mentions.get(finding.name)) is not None and mention.polarity == "positive"
-    }
+__all__ = ["Scorer", "constant_criterion"]
 
 
 def constant_criterion(language: str) -> Callable[[str, Sequence[str]], float]:
@@ -87,11 +79,11 @@ class Scorer:
             language=self._language,
             patients=dict(zip(ids, self._references.patients, strict=True)),
             predicted_findings={
-                id_: stated_findings(self._read(report), self._vocabulary)
+                id_: positive_findings(self._read(report), self._vocabulary)
                 for id_, report in zip(ids, reports, strict=True)
             },
             true_findings={
-                id_: stated_findings(mentions, self._vocabulary)
+                id_: positive_findings(mentions, self._vocabulary)
                 for id_, mentions in zip(ids, self._references.expected, strict=True)
             },
             vocabulary=self._vocabulary,

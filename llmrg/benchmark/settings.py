@@ -61,9 +61,11 @@ class BenchmarkConfig:
     """Systems, a dataset, and where the results go.
 
     Args:
-        data: the dataset.
+        data: the dataset that is scored.
         out: folder for ``results.json``, the tables, the page and predictions made here.
         systems: the systems to compare; without any, the baselines stand alone.
+        training: the dataset that systems were trained on, where it is another one (a shifted or external test set);
+            baselines copy its training reports.
         dataset: the dataset's name in tables; by default the format's name with underscores.
         title: heading of the page; by default made from the dataset's name.
         split: the split that is scored.
@@ -81,6 +83,7 @@ class BenchmarkConfig:
     data: DataConfig
     out: Path
     systems: tuple[SystemEntry, ...] = ()
+    training: DataConfig | None = None
     dataset: str | None = None
     title: str | None = None
     split: str = "test"

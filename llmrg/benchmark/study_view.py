@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -101,12 +102,15 @@ def study_view(
 
 
 def _context(study: Study) -> str:
-    parts: list[str] = []
-    if study.context.age is not None:
-        age = study.context.age
-        parts.append(f"{age * 12:.0f} months" if age < 2 else f"{age:.0f} years")
-    parts.extend(text for text in (study.context.sex, study.context.indication) if text)
-    return ", ".join(parts)
+    """Age, sex and indication; an indication that states the age already says all of it."""
+    context = study.context
+    indication = (context.indication or "").strip()
+    if context.age is None:
+        return ", ".join(part for part in (context.sex, indication) if part)
+    age = f"{context.age * 12:.0f} months" if context.age < 2 else f"{context.age:.0f} years"
+    if f"{context.age:.0f}" in re.findall(r"\d+", indication):
+        return indication
+    return ", ".join(part for part in (age, context.sex, indication) if part)
 
 
 def _films(
