@@ -102,9 +102,7 @@ def draw_anatomy(rng: np.random.Generator, *, patient: Patient, preset: Preset, 
         rib_gap=spread(0.185 - 0.01 * (1 - grown), 0.015),
         rib_slope=spread(0.32 + 0.18 * grown + (-0.12 if shifted else 0.0), 0.12),
         fat=max(0.08, spread(0.16 + 0.06 * grown + (0.1 if shifted else 0.0), 0.14)),
-        breast=max(0.0, spread(0.22, 0.25)) * (0.4 + 0.6 * h)
-        if patient.sex == "female" and patient.age >= 13
-        else 0.0,
+        breast=max(0.0, spread(0.22, 0.25)) * (0.4 + 0.6 * h) if patient.sex == "female" and patient.age >= 13 else 0.0,
         bone=spread(0.8 + 0.25 * grown - 0.25 * old, 0.2),
         vessels=spread(1.0, 0.25),
     )

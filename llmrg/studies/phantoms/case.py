@@ -186,9 +186,7 @@ def _choose(rng: np.random.Generator, cohort: Cohort) -> set[str]:
     return chosen
 
 
-def _place(
-    rng: np.random.Generator, observation: str, preset: Preset, taken: set[tuple[int, Zone]]
-) -> Lesion | None:
+def _place(rng: np.random.Generator, observation: str, preset: Preset, taken: set[tuple[int, Zone]]) -> Lesion | None:
     level = int(rng.choice(3, p=preset.severities))
     grade = (level + float(rng.random())) / 3
     kind: str | None = None
@@ -217,9 +215,7 @@ def _place(
         signs = {"left": (1,), "right": (-1,), "bilateral": (-1, 1)}[side]
         if observation != "rib_fracture":
             taken |= _cells(observation, signs, zone, level)
-    return Lesion(
-        observation=observation, side=side, zone=zone, severity=_SEVERITIES[level], grade=grade, kind=kind
-    )
+    return Lesion(observation=observation, side=side, zone=zone, severity=_SEVERITIES[level], grade=grade, kind=kind)
 
 
 def _cells(observation: str, signs: tuple[int, ...], zone: Zone | None, level: int) -> set[tuple[int, Zone]]:
@@ -228,6 +224,8 @@ def _cells(observation: str, signs: tuple[int, ...], zone: Zone | None, level: i
         zones = ("lower", "middle") if level == 2 else ("lower",)
     elif observation == "pneumothorax":
         zones = _ZONES if level == 2 else ("upper", "middle")
+    elif observation == "consolidation" and level > 0:
+        zones = ("middle", "lower") if zone in ("middle", "lower") else ("upper", "middle")
     else:
         zones = (zone,) if zone else ()
     return {(sign, z) for sign in signs for z in zones}

@@ -82,9 +82,7 @@ def draw_dataset(
         return out
     slots = layout.plan(studies, seed=seed)
     with atomic_directory(out) as root:
-        draw = partial(
-            _draw, root=root, seed=seed, size=size, preset=preset, shifted=shifted, cohort=layout.cohort
-        )
+        draw = partial(_draw, root=root, seed=seed, size=size, preset=preset, shifted=shifted, cohort=layout.cohort)
         truths = list(_shown(_map(draw, slots, workers), total=studies, progress=progress))
         entries = []
         for slot, truth in zip(slots, truths, strict=True):
@@ -144,9 +142,7 @@ def _already_drawn(out: Path, arguments: dict[str, object]) -> bool:
     raise UserError("This folder is not empty", where=str(out), next_step="remove it or choose another folder")
 
 
-def _draw(
-    slot: Slot, *, root: Path, seed: int, size: int, preset: str, shifted: bool, cohort: str
-) -> PhantomTruth:
+def _draw(slot: Slot, *, root: Path, seed: int, size: int, preset: str, shifted: bool, cohort: str) -> PhantomTruth:
     study = draw_study(
         StudyPlan(
             seed=seed,

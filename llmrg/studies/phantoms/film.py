@@ -84,7 +84,9 @@ def expose(attenuation: F32, rng: np.random.Generator, *, exposure: Exposure) ->
     beam += np.float32(exposure.scatter) * haze
     # Smaller detector elements catch fewer quanta each; display at large sizes smooths part of that away.
     sigma = np.float32(exposure.noise * min(2.0, (size / 224) ** 0.5))
-    beam += sigma * np.sqrt(np.maximum(beam, 1e-3)) * np.float32(0.4) * rng.standard_normal(beam.shape, dtype=np.float32)
+    beam += (
+        sigma * np.sqrt(np.maximum(beam, 1e-3)) * np.float32(0.4) * rng.standard_normal(beam.shape, dtype=np.float32)
+    )
     film = -np.log(np.maximum(beam, np.float32(0.008)))
     step = max(1, size // 112)
     sample = np.sort(film[step // 2 :: step, step // 2 :: step], axis=None)

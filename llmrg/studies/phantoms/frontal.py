@@ -130,9 +130,13 @@ def draw_frontal(grid: Grid, anatomy: Anatomy, rng: np.random.Generator, *, vess
     reach = np.where(u > centre, grid.by_v(left_curve), grid.by_v(right_curve))
     heart = soft(reach - np.abs(u - centre), 0.045) * np.clip(reach * 8, 0, 1)
     great = grid.by_v(
-        (np.clip((AXIS - a.top) / 0.25, 0, 1) * (a.heart_top + 0.45 > AXIS) * a.mediastinum).astype(np.float32)
+        (a.mediastinum * (0.5 + 0.5 * np.clip((AXIS - a.top) / 0.4, 0, 1)) * (a.heart_top + 0.45 > AXIS)).astype(
+            np.float32
+        )
     )
-    vessels_mask = soft(great - np.abs(u - centre), 0.05)
+    vessels_mask = (
+        soft(great - np.abs(u - centre), 0.05) * soft(v - a.top + 0.1, 0.3) * soft(a.heart_top + 0.3 - v, 0.2)
+    )
     above = soft(diaphragm - v, 0.05)
     middle = np.maximum(heart * above * np.float32(0.62), vessels_mask * np.float32(0.5))
     if a.knob > 0:
@@ -144,8 +148,8 @@ def draw_frontal(grid: Grid, anatomy: Anatomy, rng: np.random.Generator, *, vess
 
     spine_width = bump(u, a.spine * 1.35)
     discs = np.float32(1) - np.float32(0.22) * bump((v / 0.16) % 1 - np.float32(0.5), 0.16)
-    spine = soft(a.spine - au, 0.05) * discs * np.float32(0.26) + spine_width * np.float32(0.1)
-    windpipe = bump(u - centre * np.float32(0.8), 0.085) * soft(a.heart_top - 0.02 - v, 0.1) * np.float32(-0.4)
+    spine = soft(np.float32(a.spine) - au, 0.05) * discs * np.float32(0.26) + spine_width * np.float32(0.1)
+    windpipe = bump(u - centre * np.float32(0.8), 0.085) * soft(a.heart_top - 0.02 - v, 0.2) * np.float32(-0.36)
 
     ribs, phase = _ribs(grid, a, au, lateral)
     clavicle = _clavicles(grid, a)
@@ -179,9 +183,7 @@ def _ribs(grid: Grid, a: Anatomy, au: F32, lateral: F32) -> tuple[F32, F32]:
     v = grid.v
     # Posterior ribs rise a little from the spine and then fall; anterior ribs run back towards the sternum.
     back = (a.rib_slope * AXIS**2 - 0.22 * np.abs(AXIS)).astype(np.float32)
-    front = (0.62 * np.clip(1 - np.abs(AXIS), 0, 1) ** 1.2 + a.rib_slope * 0.85 - 0.22).astype(
-        np.float32
-    )
+    front = (0.62 * np.clip(1 - np.abs(AXIS), 0, 1) ** 1.2 + a.rib_slope * 0.85 - 0.22).astype(np.float32)
     phase = (v - grid.by_abs_u(back) - np.float32(a.top + 0.06)) / np.float32(a.rib_gap)
     cage = soft(lateral + 0.05 - au, 0.04) * (phase > 0.4) * (phase < 10.6)
     fraction = np.abs(phase - np.rint(phase))
@@ -198,9 +200,9 @@ def _ribs(grid: Grid, a: Anatomy, au: F32, lateral: F32) -> tuple[F32, F32]:
 
 def _clavicles(grid: Grid, a: Anatomy) -> F32:
     x = np.abs(AXIS)
-    curve = (a.top + 0.32 - 0.16 * np.clip(x - 0.08, 0, 2) - 0.12 * np.sin(np.clip((x - 0.1) / 0.9, 0, 1) * np.pi)).astype(
-        np.float32
-    )
+    curve = (
+        a.top + 0.32 - 0.16 * np.clip(x - 0.08, 0, 2) - 0.12 * np.sin(np.clip((x - 0.1) / 0.9, 0, 1) * np.pi)
+    ).astype(np.float32)
     shown = ((x > 0.08) * (x < 1.25)).astype(np.float32)
     return bump(grid.v - grid.by_abs_u(curve), 0.055) * grid.by_abs_u(shown) * np.float32(0.17)
 
@@ -210,7 +212,9 @@ def _soft_tissue(chest: FrontalChest, rng: np.random.Generator, *, clutter: floa
     draws = rng.random(12)
     # Scapulae at the lateral edge of the lungs.
     edge = np.float32(1.08 - 0.3 * clutter * draws[0])
-    blade = soft(au - edge - np.float32(0.18) * grid.v, 0.04) * soft(0.25 - grid.v, 0.3) * soft(grid.v - a.top - 0.15, 0.2)
+    blade = (
+        soft(au - edge - np.float32(0.18) * grid.v, 0.04) * soft(0.25 - grid.v, 0.3) * soft(grid.v - a.top - 0.15, 0.2)
+    )
     chest.attenuation += blade * soft(1.45 - au, 0.1) * np.float32(0.1 + 0.08 * clutter)
     # Humeral heads.
     for sign in (-1, 1):

@@ -46,7 +46,7 @@ def _field(chest: FrontalChest) -> F32:
 
 
 def _share(chest: FrontalChest, mask: F32) -> float:
-    return float(np.count_nonzero(mask > 0.3) / max(1, np.count_nonzero(_field(chest) > 0.3)))
+    return float(np.mean(mask > 0.3) / max(1e-6, float(np.mean(_field(chest) > 0.3))))
 
 
 def _place(chest: FrontalChest, sign: int, zone: str | None, rng: np.random.Generator) -> tuple[float, float]:
@@ -58,17 +58,21 @@ def _place(chest: FrontalChest, sign: int, zone: str | None, rng: np.random.Gene
     return a.shift * 0.5 + sign * rng.uniform(inner, outer), v
 
 
-def _patchy(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float) -> tuple[F32, float]:
+def _patchy(
+    chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float
+) -> tuple[F32, float]:
     mask = np.zeros_like(chest.attenuation)
     for sign in lesion.signs:
         at = _place(chest, sign, lesion.zone, rng)
-        patch = cloud(chest.grid, rng, at=at, reach=0.17 + 0.12 * grade, count=3 + round(3 * grade))
+        patch = cloud(chest.grid, rng, at=at, reach=0.19 + 0.12 * grade, count=3 + round(3 * grade))
         mask = np.maximum(mask, patch * chest.lung(sign))
-    chest.attenuation += mask * np.float32((0.36 + 0.2 * grade) * contrast)
+    chest.attenuation += mask * np.float32((0.42 + 0.2 * grade) * contrast)
     return mask, _share(chest, mask)
 
 
-def _consolidation(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float) -> tuple[F32, float]:
+def _consolidation(
+    chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float
+) -> tuple[F32, float]:
     mask = np.zeros_like(chest.attenuation)
     for sign in lesion.signs:
         at = _place(chest, sign, lesion.zone, rng)
@@ -77,14 +81,18 @@ def _consolidation(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.ra
     return mask, _share(chest, mask)
 
 
-def _nodule(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float) -> tuple[F32, float]:
+def _nodule(
+    chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float
+) -> tuple[F32, float]:
     radius = nodule_radius(grade)
     mask = nodule(chest.grid, at=_place(chest, lesion.signs[0], lesion.zone, rng), radius=radius)
     chest.attenuation += mask * np.float32((0.5 + 0.14 * grade) * contrast)
     return mask, radius
 
 
-def _atelectasis(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float) -> tuple[F32, float]:
+def _atelectasis(
+    chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float
+) -> tuple[F32, float]:
     grid, a = chest.grid, chest.anatomy
     mask = np.zeros_like(chest.attenuation)
     for sign in lesion.signs:
@@ -103,13 +111,17 @@ def _atelectasis(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.rand
         elif lesion.zone == "lower":
             wedge = soft(dv - np.float32(0.12) - np.float32(1.25) * np.maximum(du, 0), 0.05) * soft(du + 0.05, 0.05)
         else:
-            wedge = soft(np.float32(0.035) + np.float32(0.2) * du - np.abs(dv - np.float32(0.18)), 0.05) * soft(du, 0.05)
+            wedge = soft(np.float32(0.035) + np.float32(0.2) * du - np.abs(dv - np.float32(0.18)), 0.05) * soft(
+                du, 0.05
+            )
         mask = np.maximum(mask, wedge * chest.lung(sign))
     chest.attenuation += mask * np.float32((0.5 + 0.3 * grade) * contrast)
     return mask, _share(chest, mask)
 
 
-def _edema(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float) -> tuple[F32, float]:
+def _edema(
+    chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float
+) -> tuple[F32, float]:
     grid, a = chest.grid, chest.anatomy
     mask = np.zeros_like(chest.attenuation)
     lines: list[Stroke] = []
@@ -128,11 +140,15 @@ def _edema(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Gen
     return mask, _share(chest, mask)
 
 
-def _markings(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float) -> tuple[F32, float]:
+def _markings(
+    chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float
+) -> tuple[F32, float]:
     return _field(chest), 0.3 + 0.5 * grade  # drawn with the vessels
 
 
-def _pneumothorax(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float) -> tuple[F32, float]:
+def _pneumothorax(
+    chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float
+) -> tuple[F32, float]:
     grid, a = chest.grid, chest.anatomy
     sign = lesion.signs[0]
     gap = a.collapse[(sign + 1) // 2]
@@ -149,7 +165,9 @@ def _pneumothorax(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.ran
     return space, gap
 
 
-def _effusion(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float) -> tuple[F32, float]:
+def _effusion(
+    chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float
+) -> tuple[F32, float]:
     grid, a = chest.grid, chest.anatomy
     mask = np.zeros_like(chest.attenuation)
     filled = 0.13 + 0.5 * grade
@@ -158,13 +176,16 @@ def _effusion(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.
         bottom = a.dome_of(sign) + 0.24
         level = bottom - own * (bottom - a.top)
         au = np.abs(grid.u)
-        line = np.float32(level) + np.float32(0.2) * (1 - np.clip(au / np.maximum(chest.lateral, 0.05), 0, 1) ** 3)
-        mask = np.maximum(mask, soft(grid.v - line, 0.07) * chest.lung(sign))
-    chest.attenuation += mask * (chest.air * np.float32(0.88) + np.float32(0.22))
+        # The meniscus: fluid stands highest at the wall.
+        sag = np.float32(0.2) * (1 - np.clip(au / np.maximum(chest.lateral, 0.05), 0, 1) ** 3)
+        mask = np.maximum(mask, soft((grid.v - np.float32(level) - sag).astype(np.float32), 0.07) * chest.lung(sign))
+    chest.attenuation += mask * (chest.air * (1 - np.float32(0.55) * chest.heart) * np.float32(0.88) + np.float32(0.2))
     return mask, filled
 
 
-def _thickening(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float) -> tuple[F32, float]:
+def _thickening(
+    chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float
+) -> tuple[F32, float]:
     grid, a = chest.grid, chest.anatomy
     mask = np.zeros_like(chest.attenuation)
     thick = np.float32(0.065 + 0.075 * grade)
@@ -182,11 +203,15 @@ def _thickening(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.rando
     return mask, _share(chest, mask)
 
 
-def _heart(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float) -> tuple[F32, float]:
+def _heart(
+    chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float
+) -> tuple[F32, float]:
     return chest.heart, chest.anatomy.ratio
 
 
-def _fracture(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float) -> tuple[F32, float]:
+def _fracture(
+    chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float
+) -> tuple[F32, float]:
     grid, a = chest.grid, chest.anatomy
     sign = lesion.signs[0] if len(lesion.signs) == 1 else int(rng.choice(lesion.signs))
     v = zone_height(lesion.zone, top=a.top, dome=a.dome_of(sign))
@@ -194,32 +219,34 @@ def _fracture(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.
     # The rib whose axis passes nearest to that height at that place.
     back = a.rib_slope * u0**2 - 0.22 * u0
     rib = float(np.clip(round((v - back - a.top - 0.06) / a.rib_gap), 1, 9))
-    step = 0.3 + 0.3 * grade
+    step = 0.36 + 0.3 * grade
     own = chest.rib_phase - np.float32(rib)
     along = np.float32(sign) * grid.u - np.float32(u0)
     near = soft(0.75 - np.abs(own), 0.15)
     outer = soft(along, 0.012) * soft(0.27 - along, 0.08) * near * (np.sign(sign) * grid.u > 0)
     inner = soft(-along, 0.012) * soft(0.12 + along, 0.08) * near * (np.sign(sign) * grid.u > 0)
     old = bump(own, 0.34) * np.float32(0.12)
-    new = bump(own - np.float32(step), 0.34) * np.float32(0.34)
-    gap = bump(along, 0.03) * near * (np.sign(sign) * grid.u > 0)
-    change = outer * (new - old) + inner * bump(own, 0.34) * np.float32(0.18) - gap * bump(own, 0.5) * np.float32(0.2)
+    new = bump(own - np.float32(step), 0.36) * np.float32(0.42)
+    gap = bump(along, 0.04) * near * (np.sign(sign) * grid.u > 0)
+    change = outer * (new - old) + inner * bump(own, 0.36) * np.float32(0.3) - gap * bump(own, 0.5) * np.float32(0.3)
     chest.attenuation += change * np.float32((1.05 + 0.4 * grade) * contrast)
     return np.abs(change) * (np.abs(along) < 0.16), step
 
 
-def _device(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float) -> tuple[F32, float]:
+def _device(
+    chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float
+) -> tuple[F32, float]:
     grid, a = chest.grid, chest.anatomy
     top = grid.pose.centre[1] - grid.pose.span / 2 - 0.1
     m, dome = a.shift, a.dome_of(1)
     solid = np.zeros_like(chest.attenuation)
     if lesion.kind == "endotracheal_tube":
-        tip = a.heart_top - 0.12 - 0.1 * rng.random()
-        strokes = device_strokes([(m * 0.3 + 0.03, top), (m * 0.6 + 0.01, (top + tip) / 2), (m * 0.8, tip)], width=0.05)
+        end = a.heart_top - 0.12 - 0.1 * rng.random()
+        strokes = device_strokes([(m * 0.3 + 0.03, top), (m * 0.6 + 0.01, (top + end) / 2), (m * 0.8, end)], width=0.05)
     elif lesion.kind == "gastric_tube":
-        end = (0.35 + 0.2 * rng.random(), dome + 0.24 + 0.1 * rng.random())
+        stomach = (0.35 + 0.2 * rng.random(), dome + 0.24 + 0.1 * rng.random())
         strokes = device_strokes(
-            [(0.02, top), (m - 0.02, a.heart_top), (m + 0.05, dome - 0.15), (0.16, dome + 0.16), end], width=0.03
+            [(0.02, top), (m - 0.02, a.heart_top), (m + 0.05, dome - 0.15), (0.16, dome + 0.16), stomach], width=0.03
         )
     elif lesion.kind == "central_line":
         tip = (m - a.mediastinum * 0.75, a.heart_top + 0.12)
@@ -230,11 +257,18 @@ def _device(chest: FrontalChest, lesion: Lesion, grade: float, rng: np.random.Ge
         strokes = device_strokes(path, width=0.028)
     else:
         sign = 1 if rng.random() < 0.8 else -1
-        at = (sign * 0.78, a.top + 0.42)
-        solid = soft(1 - np.maximum(np.abs(grid.u - at[0]) / 0.15, np.abs(grid.v - at[1]) / 0.12), 0.25)
+        box_u, box_v = sign * 0.78, a.top + 0.42
+        solid = soft(1 - np.maximum(np.abs(grid.u - box_u) / 0.15, np.abs(grid.v - box_v) / 0.12), 0.25)
         apex = (m + 2 * a.ratio * a.heart_left * 0.62, dome - 0.12)
         strokes = device_strokes(
-            [at, (sign * 0.5, a.top + 0.24), (m - 0.14, a.top + 0.5), (m - 0.17, a.heart_top + 0.2), (m - 0.02, dome - 0.1), apex],
+            [
+                (box_u, box_v),
+                (sign * 0.5, a.top + 0.24),
+                (m - 0.14, a.top + 0.5),
+                (m - 0.17, a.heart_top + 0.2),
+                (m - 0.02, dome - 0.1),
+                apex,
+            ],
             width=0.026,
         )
     mask = np.maximum(grid.strokes(strokes), solid)

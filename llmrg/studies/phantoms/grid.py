@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter1d
 
-__all__ = ["AXIS", "Box", "F32", "Grid", "Pose", "Stroke", "box_of", "bump", "curve", "soft"]
+__all__ = ["AXIS", "F32", "Box", "Grid", "Pose", "Stroke", "box_of", "bump", "curve", "soft"]
 
 F32 = NDArray[np.float32]
 Box = tuple[float, float, float, float]
@@ -65,10 +65,11 @@ class Grid:
         turn = np.deg2rad(pose.angle)
         self._cos, self._sin = float(np.cos(turn)), float(np.sin(turn))
         self._flip = -1.0 if pose.mirrored else 1.0
-        line = ((np.arange(size, dtype=np.float32) + 0.5) / size - 0.5) * pose.span
+        line = (((np.arange(size) + 0.5) / size - 0.5) * pose.span).astype(np.float32)
         x, y = line[None, :], line[:, None]
-        self.u: F32 = np.float32(self._flip) * (self._cos * x + self._sin * y) + np.float32(pose.centre[0])
-        self.v: F32 = (self._cos * y - self._sin * x) + np.float32(pose.centre[1])
+        cos, sin = np.float32(self._cos), np.float32(self._sin)
+        self.u: F32 = np.float32(self._flip) * (cos * x + sin * y) + np.float32(pose.centre[0])
+        self.v: F32 = (cos * y - sin * x) + np.float32(pose.centre[1])
         self._iu = self._cells(self.u)
         self._iv = self._cells(self.v)
         self._iabs = self._cells(np.abs(self.u))

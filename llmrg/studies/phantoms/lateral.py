@@ -43,7 +43,9 @@ def draw_lateral(grid: Grid, anatomy: Anatomy, rng: np.random.Generator, *, vess
     a, u, v = anatomy, grid.u, grid.v
     d = a.depth
     t = np.clip((AXIS - a.top) / (a.wide - a.top), 0, 2)
-    front_curve = (-d * (0.3 + 0.62 * np.clip(t, 0, 1.25) ** 0.9) - 0.04 * np.sin(np.clip(t, 0, 1) * np.pi)).astype(np.float32)
+    front_curve = (-d * (0.3 + 0.62 * np.clip(t, 0, 1.25) ** 0.9) - 0.04 * np.sin(np.clip(t, 0, 1) * np.pi)).astype(
+        np.float32
+    )
     back_curve = (d * (0.42 + 0.6 * np.sin(np.clip(0.25 + t * 0.75, 0, 2) * np.pi / 2.1) ** 0.9)).astype(np.float32)
     front, back = grid.by_v(front_curve), grid.by_v(back_curve)
     domes = tuple(
@@ -62,10 +64,12 @@ def draw_lateral(grid: Grid, anatomy: Anatomy, rng: np.random.Generator, *, vess
     lung = inside * np.float32(0.5) * (soft(domes[0] - v, 0.03) + soft(domes[1] - v, 0.03))
 
     skin_front = curve(
-        [-2.2, a.top - 0.3, a.top, a.wide, 2.2], [-0.25, -0.28, -0.42 - a.fat, -d - 0.12 - 0.6 * a.fat, -d - 0.2 - a.fat]
+        [-2.2, a.top - 0.3, a.top, a.wide, 2.2],
+        [-0.25, -0.28, -0.42 - a.fat, -d - 0.12 - 0.6 * a.fat, -d - 0.2 - a.fat],
     )
     skin_back = curve(
-        [-2.2, a.top - 0.3, a.top + 0.1, a.wide, 2.2], [0.4, 0.5, d + 0.1 + a.fat, d + 0.22 + 0.6 * a.fat, d + 0.05 + a.fat]
+        [-2.2, a.top - 0.3, a.top + 0.1, a.wide, 2.2],
+        [0.4, 0.5, d + 0.1 + a.fat, d + 0.22 + 0.6 * a.fat, d + 0.05 + a.fat],
     )
     sf, sb = grid.by_v(skin_front), grid.by_v(skin_back)
     if a.breast > 0:
@@ -103,7 +107,14 @@ def draw_lateral(grid: Grid, anatomy: Anatomy, rng: np.random.Generator, *, vess
     total -= lung * np.float32(1.05) * np.sqrt(np.clip(across, 0.2, 1)) * (1 - np.float32(0.4) * heart)
 
     chest = LateralChest(
-        grid=grid, anatomy=a, attenuation=total, lung=lung, front=front, back=back, diaphragm=(domes[0], domes[1]), heart=heart
+        grid=grid,
+        anatomy=a,
+        attenuation=total,
+        lung=lung,
+        front=front,
+        back=back,
+        diaphragm=(domes[0], domes[1]),
+        heart=heart,
     )
     more = max(vessels["markings"], 0.7 * vessels["edema"])
     strokes = []

@@ -73,14 +73,16 @@ def _drawn(chest: LateralChest, lesion: Lesion, grade: float, rng: np.random.Gen
     return chest.lung  # drawn with the vessels
 
 
-def _pneumothorax(chest: LateralChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float) -> F32 | None:
+def _pneumothorax(
+    chest: LateralChest, lesion: Lesion, grade: float, rng: np.random.Generator, contrast: float
+) -> F32 | None:
     if grade < 0.3:
         return None
     a, grid = chest.anatomy, chest.grid
-    gap = np.float32(0.12 + 0.3 * grade)
+    gap = 0.12 + 0.3 * grade
     base = (a.dome[0] + a.dome[1]) / 2 + 0.3
     middle = (a.top + gap + base) / 2
-    edge = (1 - grid.disc(0.12 * a.depth, float(middle), (1 - 0.8 * gap) * a.depth, float(base - middle), 8.0)) * np.float32(0.6)
+    edge = (1 - grid.disc(0.12 * a.depth, middle, (1 - 0.8 * gap) * a.depth, base - middle, 8.0)) * np.float32(0.6)
     edge = np.where(grid.v > middle, np.float32(1), edge)
     space = soft(-edge, 0.03) * chest.lung
     chest.attenuation -= space * np.float32(0.12 * contrast)
@@ -130,7 +132,8 @@ def _device(chest: LateralChest, lesion: Lesion, grade: float, rng: np.random.Ge
         strokes = device_strokes([(-0.2, top), (-0.12, (top + tip) / 2), (0.0, tip)], width=0.045)
     elif lesion.kind == "gastric_tube":
         strokes = device_strokes(
-            [(-0.15, top), (0.08, a.heart_top), (0.22, dome - 0.1), (0.05, dome + 0.16), (-0.2, dome + 0.28)], width=0.03
+            [(-0.15, top), (0.08, a.heart_top), (0.22, dome - 0.1), (0.05, dome + 0.16), (-0.2, dome + 0.28)],
+            width=0.03,
         )
     elif lesion.kind == "central_line":
         strokes = device_strokes([(-0.2, top), (-0.22, a.top + 0.3), (-0.12, a.heart_top + 0.12)], width=0.028)
@@ -138,7 +141,13 @@ def _device(chest: LateralChest, lesion: Lesion, grade: float, rng: np.random.Ge
         at = (-0.5 * a.depth - 0.12, a.top + 0.4)
         solid = soft(1 - np.maximum(np.abs(grid.u - at[0]) / 0.05, np.abs(grid.v - at[1]) / 0.13), 0.3)
         strokes = device_strokes(
-            [at, (-0.2, a.top + 0.4), (-0.12, a.heart_top + 0.2), (-0.3 * a.depth, dome - 0.14), (-0.62 * a.depth, dome - 0.1)],
+            [
+                at,
+                (-0.2, a.top + 0.4),
+                (-0.12, a.heart_top + 0.2),
+                (-0.3 * a.depth, dome - 0.14),
+                (-0.62 * a.depth, dome - 0.1),
+            ],
             width=0.026,
         )
     mask = np.maximum(grid.strokes(strokes), solid)

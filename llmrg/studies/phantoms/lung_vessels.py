@@ -1,4 +1,4 @@
-"""Vessels of the lungs: the branching lines that markings and oedema thicken, and that a nodule must not be mistaken for."""
+"""Vessels of the lungs: branching lines that markings and oedema thicken, and spots that look like nodules."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def branches(
             step = np.array([np.cos(way), stretch * np.sin(way)]) * reach * rng.uniform(0.25, 0.42)
             tip = line[k] + step + rng.normal(0, 0.02, 2)
             strokes.append(
-                Stroke(points=np.stack([line[k], line[k] + 0.55 * step, tip]), width=width * 0.5, strength=strength * 0.6)
+                Stroke(
+                    points=np.stack([line[k], line[k] + 0.55 * step, tip]), width=width * 0.5, strength=strength * 0.6
+                )
             )
     return strokes
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmrg.studies.phantoms.anatomy import draw_anatomy, with_lesions
+from llmrg.studies.phantoms.anatomy import Anatomy, draw_anatomy, with_lesions
 from llmrg.studies.phantoms.case import Cohort, Lesion, Patient, draw_lesions, draw_patient
 from llmrg.studies.phantoms.film import draw_exposure, expose
 from llmrg.studies.phantoms.frontal import draw_frontal
@@ -84,21 +84,30 @@ def draw_study(plan: StudyPlan) -> DrawnStudy:
         exposure = draw_exposure(film_stream, preset=preset, shifted=plan.shifted, view=view, mirrored=pose.mirrored)
         grid = Grid(size=plan.size, pose=pose)
         shapes = stream(_SHAPES, plan.index, number)
+        found: dict[str, Box | None] = {}
         if view == "frontal":
-            chest = draw_frontal(grid, anatomy, shapes, vessels=vessels)
+            frontal = draw_frontal(grid, anatomy, shapes, vessels=vessels)
+            for lesion in lesions:
+                name = lesion.observation
+                found[name], sizes[name] = draw_frontal_finding(
+                    frontal, lesion, shapes, grade=grades[name], contrast=preset.contrast
+                )
+            attenuation = frontal.attenuation
         else:
-            chest = draw_lateral(grid, anatomy, shapes, vessels=vessels)
-        for lesion in lesions:
-            strength = {"grade": grades[lesion.observation], "contrast": preset.contrast}
-            if view == "frontal":
-                box, size = draw_frontal_finding(chest, lesion, shapes, **strength)
-                sizes[lesion.observation] = size
-            else:
-                box = draw_lateral_finding(chest, lesion, shapes, **strength)
+            lateral = draw_lateral(grid, anatomy, shapes, vessels=vessels)
+            for lesion in lesions:
+                name = lesion.observation
+                found[name] = draw_lateral_finding(
+                    lateral, lesion, shapes, grade=grades[name], contrast=preset.contrast
+                )
+            attenuation = lateral.attenuation
+        for name, box in found.items():
             if box is not None:
-                boxes[lesion.observation][view] = box
-        films[view] = expose(chest.attenuation, stream(_PIXELS, plan.index, number), exposure=exposure)
-    findings = tuple(_truth(lesion, sizes[lesion.observation], boxes[lesion.observation], patient) for lesion in lesions)
+                boxes[name][view] = box
+        films[view] = expose(attenuation, stream(_PIXELS, plan.index, number), exposure=exposure)
+    findings = tuple(
+        _truth(lesion, sizes[lesion.observation], boxes[lesion.observation], patient) for lesion in lesions
+    )
     return DrawnStudy(patient=patient, findings=findings, cardiothoracic_ratio=round(anatomy.ratio, 3), films=films)
 
 
@@ -106,9 +115,7 @@ def _vessel_grade(grades: dict[str, float], observation: str) -> float:
     return 0.3 + 0.7 * grades[observation] if observation in grades else 0.0
 
 
-def _turned(anatomy, rng: np.random.Generator, preset: Preset):  # type: ignore[no-untyped-def]
-    from dataclasses import replace
-
+def _turned(anatomy: Anatomy, rng: np.random.Generator, preset: Preset) -> Anatomy:
     return replace(anatomy, shift=anatomy.shift + preset.turn * float(rng.normal()))
 
 
@@ -116,7 +123,7 @@ def _draw_pose(rng: np.random.Generator, preset: Preset, patient: Patient, view:
     angle, shift, zoom = preset.pose
     n = rng.normal(size=4).clip(-2, 2)
     grown = min(max((patient.age - 1) / 15, 0.0), 1.0)
-    centre_v = -0.1 + 0.0 * grown
+    centre_v = -0.1
     span = (2.6 + 0.15 * grown) * float(np.exp(zoom * n[3]))
     centre_u = 0.0 if view == "frontal" else 0.05
     mirrored = view == "lateral" and bool(rng.random() < 0.2 * preset.clutter)

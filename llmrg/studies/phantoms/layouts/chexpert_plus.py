@@ -22,10 +22,10 @@ from llmrg.studies.study import Language
 __all__ = ["COLUMNS", "CheXpertPlusLayout", "labels_of"]
 
 COLUMNS = (
-    "path_to_image", "path_to_dcm", "frontal_lateral", "ap_pa", "deid_patient_id", "patient_report_date_order", "report",
-    "section_narrative", "section_clinical_history", "section_history", "section_comparison", "section_technique",
-    "section_procedure_comments", "section_findings", "section_impression", "section_end_of_impression",
-    "section_summary", "section_accession_number", "age", "sex", "race", "ethnicity", "interpreter_needed",
+    "path_to_image", "path_to_dcm", "frontal_lateral", "ap_pa", "deid_patient_id", "patient_report_date_order",
+    "report", "section_narrative", "section_clinical_history", "section_history", "section_comparison",
+    "section_technique", "section_procedure_comments", "section_findings", "section_impression",
+    "section_end_of_impression", "section_summary", "section_accession_number", "age", "sex", "race", "ethnicity", "interpreter_needed",
     "insurance_type", "recent_bmi", "deceased", "split",
 )  # fmt: skip
 
@@ -116,7 +116,7 @@ class CheXpertPlusLayout:
 
 
 def labels_of(truth: PhantomTruth, text: str) -> dict[str, float | None]:
-    """Return the 14 labels of a report: 1 for what is there, 0 for what the text names although it is not, else None."""
+    """Return the 14 labels of a report: 1 for what is there, 0 for what the text names in vain, else None."""
     vocabulary = get_vocabulary("chexpert14")
     labels: dict[str, float | None] = {}
     for finding in vocabulary.abnormal:
@@ -126,7 +126,11 @@ def labels_of(truth: PhantomTruth, text: str) -> dict[str, float | None]:
             words = _DENIED.get(finding.name)
             labels[finding.name] = 0.0 if words and re.search(words, text, re.IGNORECASE) else None
     # An effusion or thickening that is there may blunt an angle without denying the other.
-    if "pleural_thickening" in truth.observations and labels["Pleural Effusion"] == 0.0 and "effusion" not in text.lower():
+    if (
+        "pleural_thickening" in truth.observations
+        and labels["Pleural Effusion"] == 0.0
+        and "effusion" not in text.lower()
+    ):
         labels["Pleural Effusion"] = None
     alone = set(truth.observations) <= {"support_device"}
     labels["No Finding"] = 1.0 if alone else None
