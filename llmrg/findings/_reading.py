@@ -54,6 +54,10 @@ def read_sentence(sentence: str, lexicon: Lexicon, observations: tuple[str, ...]
     return _Reader(sentence, lexicon).read(frozenset(observations))
 
 
+def _blot(match: re.Match[str]) -> str:
+    return "_" * len(match.group())
+
+
 class _Reader:
     def __init__(self, sentence: str, lexicon: Lexicon) -> None:
         self._shown = sentence
@@ -61,7 +65,7 @@ class _Reader:
         if len(text) != len(sentence):  # a few letters change length when lowered
             self._shown = text
         self._lexicon = lexicon
-        self._text = lexicon.blanks.sub(lambda match: "_" * len(match.group()), text)
+        self._text = lexicon.globally_normal.sub(_blot, lexicon.blanks.sub(_blot, text))
         self._hits = self._find_hits()
 
     def read(self, wanted: frozenset[str]) -> tuple[Reading, ...]:
@@ -90,9 +94,7 @@ class _Reader:
                 start, end = match.span()
                 if any(h.observation == observation and h.start < start and h.end > end for h in hits):
                     continue
-                hits = [
-                    h for h in hits if h.observation != observation or h.end <= start or h.start >= end
-                ]
+                hits = [h for h in hits if h.observation != observation or h.end <= start or h.start >= end]
                 hits.append(_Hit(observation, start, end, True))
         hits.sort(key=lambda hit: (hit.start, hit.end))
         return hits
@@ -115,7 +117,7 @@ class _Reader:
         start, _ = self._clause(hit.start)
         _, end = self._clause(max(hit.start, hit.end - 1))
         inside = [cue.kind for cue in self._cues if hit.start <= cue.start and cue.end <= hit.end]
-        if "neg" in inside or "neg_after" in inside and self._lexicon.language == "en":
+        if "neg" in inside or ("neg_after" in inside and self._lexicon.language == "en"):
             return "negative"
         if "unc" in inside:
             return "uncertain"
@@ -141,7 +143,7 @@ class _Reader:
                 if self._own_statement(cue, hit):
                     return "uncertain" if doubt else None
                 return "negative" if doubt is None or self._denies_doubt(cue, doubt) else "uncertain"
-            if cue.kind in ("unc", "evoke") or cue.kind == "either" and not self._hit_between(cue.end, hit.start):
+            if cue.kind in ("unc", "evoke") or (cue.kind == "either" and not self._hit_between(cue.end, hit.start)):
                 doubt = doubt or cue
         return "uncertain" if doubt else None
 
@@ -223,12 +225,18 @@ class _Reader:
     def _words_after(self, index: int) -> tuple[int, int]:
         hit = self._hits[index]
         _, end = self._clause(max(hit.start, hit.end - 1))
-        following = min((other.start for other in self._hits[index + 1 :] if other.start >= hit.end), default=end)
-        stop = min(end, following)
+        start = hit.end
+        following = end
+        for other in self._hits[index + 1 :]:
+            if other.start <= start + 1:  # an adjective and its noun share what follows: nodular opacity
+                start = max(start, other.end)
+            else:
+                following = other.start
+                break
         if following < end:
-            cut = self._last_separator(hit.end, following)
-            stop = cut if cut is not None else following
-        return hit.end, stop
+            cut = self._last_separator(start, following)
+            return start, cut if cut is not None else following
+        return start, end
 
     def _last_separator(self, start: int, end: int) -> int | None:
         last = None
@@ -260,7 +268,7 @@ class _Reader:
         }
         if not found:
             return None
-        if "left" in found and "right" in found or "bilateral" in found and len(found) == 1:
+        if ("left" in found and "right" in found) or ("bilateral" in found and len(found) == 1):
             return "bilateral"
         found.discard("bilateral")
         return found.pop()

@@ -57,7 +57,5 @@ def positive_findings(mentions: Mapping[str, Mention], vocabulary: FindingVocabu
     """Return the positive findings with their side, without the vocabulary's entry for a normal study."""
     abnormal = {finding.name for finding in vocabulary.abnormal}
     return {
-        name: mention.side
-        for name, mention in mentions.items()
-        if name in abnormal and mention.polarity == "positive"
+        name: mention.side for name, mention in mentions.items() if name in abnormal and mention.polarity == "positive"
     }

@@ -14,9 +14,9 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def clean_text(text: str) -> str:
-    """Normalise white space and drop control characters; every visible character stays.
+    r"""Normalise white space and drop control characters; every visible character stays.
 
-    Line ends become ``\\n`` (also the two characters backslash and n that CSV exports leave), runs of other white
+    Line ends become ``\n`` (also the two characters backslash and n that CSV exports leave), runs of other white
     space one space, blank lines vanish. Full-width punctuation, case, digits and the full stops in them are kept.
     Lone surrogates, which no file can hold, are dropped.
 

@@ -18,13 +18,16 @@ _CHINESE_END = re.compile(
     r"|(?=[①-⑳])"
 )
 _ENGLISH_STOP = re.compile(
-    r"[!?;]+|\.+(?=\s|$)|(?<=[A-Za-z)])\.(?=[A-Z][A-Za-z]|\d{1,2}[.)]\s?[A-Za-z])|(?<=[A-Za-z)])\s(?=\d{1,2}[.)]\s?[A-Z])"
+    r"[!?;]+|\.+(?=\s|$)|(?<=[A-Za-z)])\.(?=[A-Z][A-Za-z]|\d{1,2}[.)]\s?[A-Za-z])"
+    r"|(?<=[A-Za-z)])\s(?=\d{1,2}[.)]\s?[A-Z])"
 )
 _ABBREVIATION = re.compile(r"(?:^|[\s(])(?:dr|mr|mrs|ms|vs|e\.g|i\.e|approx|st|fig|prof|a\.m|p\.m)$", re.IGNORECASE)
 _NUMBER_SIGN = re.compile(r"\bno$", re.IGNORECASE)
 _LIST_NUMBER = re.compile(r"^\s*[(]?\d{1,2}$")
 # A line that ends so goes on in the next one, as does one before a lower-case letter.
-_GOES_ON = re.compile(r"(?:[,(]|\b(?:of|and|or|nor|no|the|a|an|in|with|without|to|for|at|is|are|on|by))$", re.IGNORECASE)
+_GOES_ON = re.compile(
+    r"(?:[,(]|\b(?:of|and|or|nor|no|the|a|an|in|with|without|to|for|at|is|are|on|by))$", re.IGNORECASE
+)
 _WRAPPED = re.compile(r"\n(?=[a-z])")
 
 
@@ -43,10 +46,7 @@ def split_sentences(text: str, language: Literal["zh", "en"]) -> list[str]:
         The sentences that are not empty, in order.
     """
     text = clean_text(text)
-    if language == "zh":
-        parts = [part for part in _CHINESE_END.split(text) if part]
-    else:
-        parts = _english_parts(text)
+    parts = _CHINESE_END.split(text) if language == "zh" else _english_parts(text)
     stripped = (_ENUMERATOR.sub("", part).strip() for part in parts)
     return [part for part in stripped if any(character.isalnum() for character in part)]
 
