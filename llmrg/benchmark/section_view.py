@@ -62,12 +62,14 @@ def summary(results: Results) -> str:
     if not systems:
         return text + " No system yet: these are the baselines that one has to beat."
     best = max(systems, key=lambda row: row.value("clinical_micro_f1") or 0.0)
-    text += f" {best.system} states the findings with an F1 of {100 * (best.value('clinical_micro_f1') or 0.0):.1f} %"
+    text += (
+        f" {best.system} states the findings with an F1 of {100 * (best.value('clinical_micro_f1') or 0.0):.1f}\u00a0%"
+    )
     nearest, oracle, closed = results.row("nearest"), results.row("oracle"), results.closed(best)
     if closed is not None and nearest is not None and oracle is not None:
         text += (
             f"; copying the nearest training film's report reaches {_percent(nearest)}, the truth itself in plain "
-            f"words {_percent(oracle)}. {best.system} closes {100 * closed:.0f} % of that distance."
+            f"words {_percent(oracle)}. {best.system} closes {100 * closed:.0f}\u00a0% of that distance."
         )
     elif nearest is not None:
         text += f"; copying the nearest training film's report reaches {_percent(nearest)}."
@@ -77,7 +79,7 @@ def summary(results: Results) -> str:
 
 
 def _percent(row: Row) -> str:
-    return f"{100 * (row.value('clinical_micro_f1') or 0.0):.1f} %"
+    return f"{100 * (row.value('clinical_micro_f1') or 0.0):.1f}\u00a0%"
 
 
 def _starts_group(column: Column) -> bool:
