@@ -24,7 +24,8 @@ def load_config(schema: type[T], path: str | Path | None = None, overrides: Sequ
 
     Args:
         schema: a frozen dataclass; nested dataclasses, ``tuple[...]``, ``dict`` and optional fields are understood.
-        path: YAML file; its key ``extends`` names another file, relative to it, that it refines.
+        path: YAML file; in any mapping of it the key ``extends`` names another file (or a list of files), relative to
+            it, that this mapping refines.
         overrides: ``key.sub=value`` strings; values are read as YAML.
 
     Raises:
@@ -89,11 +90,21 @@ def _read_chain(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise UserError(f"The configuration is not valid YAML: {_first_line(error)}", where=str(path)) from error
     if not isinstance(loaded, dict):
         raise UserError("A configuration must be a mapping of keys to values", where=str(path))
-    values = {str(key): value for key, value in loaded.items()}
-    base = values.pop("extends", None)
-    if base is None:
-        return values
-    return _merge(_read_chain(path.parent / str(base), (*seen, path.resolve())), values)
+    return _expand({str(key): value for key, value in loaded.items()}, path, (*seen, path.resolve()))
+
+
+def _expand(values: dict[str, Any], path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    """Resolve ``extends`` of this mapping and of the mappings inside it."""
+    own = {
+        str(key): _expand(dict(value), path, seen) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+        if key != "extends"
+    }
+    bases = values.get("extends", [])
+    result: dict[str, Any] = {}
+    for base in [bases] if isinstance(bases, str) else bases:
+        result = _merge(result, _read_chain(path.parent / str(base), seen))
+    return _merge(result, own)
 
 
 def _merge(base: dict[str, Any], update: Mapping[str, Any]) -> dict[str, Any]:

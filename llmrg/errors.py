@@ -61,6 +61,10 @@ class BadStudyError(LlmrgError):
         self.reason = reason
         super().__init__(f"study {study_id!r}: {reason}")
 
+    def __reduce__(self) -> tuple[type[BadStudyError], tuple[str, str]]:
+        """Let the error travel out of a data loading process."""
+        return type(self), (self.study_id, self.reason)
+
 
 class TooManyBadStudiesError(UserError):
     """More studies were set aside than the configuration tolerates."""

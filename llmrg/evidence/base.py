@@ -8,13 +8,12 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from llmrg.language.prompt import TokenSpace
+from llmrg.language.token_space import TokenSpace
 from llmrg.studies.batches import StudyBatch
 from llmrg.vision.features import VisualFeatures
 
-__all__ = ["Evidence", "EvidenceSource", "Record", "TokenSpaceLike"]
+__all__ = ["Evidence", "EvidenceSource", "Record"]
 
-TokenSpaceLike = TokenSpace
 Record = dict[str, Any]
 
 

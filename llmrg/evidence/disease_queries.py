@@ -12,7 +12,7 @@ from torch.nn import functional
 from llmrg.evidence.base import Evidence
 from llmrg.evidence.projection import TokenProjection
 from llmrg.findings.vocabulary import Finding
-from llmrg.language.prompt import TokenSpace
+from llmrg.language.token_space import TokenSpace
 from llmrg.studies.batches import StudyBatch
 from llmrg.vision.features import VisualFeatures
 

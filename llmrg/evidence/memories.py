@@ -12,7 +12,7 @@ from llmrg.evidence.hopfield import HopfieldRetrieval
 from llmrg.evidence.memory_bank import MemoryBank
 from llmrg.evidence.projection import TokenProjection
 from llmrg.findings.vocabulary import Finding
-from llmrg.language.prompt import TokenSpace
+from llmrg.language.token_space import TokenSpace
 from llmrg.studies.batches import StudyBatch
 from llmrg.vision.features import VisualFeatures
 

@@ -12,7 +12,7 @@ from llmrg.evidence.context_store import ContextStore
 from llmrg.evidence.encoder import StudyEncoder, retrieval_vectors
 from llmrg.evidence.projection import TokenProjection
 from llmrg.evidence.settings import RetrievedContextConfig
-from llmrg.language.prompt import TokenSpace
+from llmrg.language.token_space import TokenSpace
 from llmrg.studies.batches import StudyBatch
 from llmrg.vision.features import VisualFeatures
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from llmrg.artefacts import Manifest, atomic_directory, write_text
-from llmrg.config import to_mapping
 from llmrg.evidence.disease_queries import diagnosis_losses
 from llmrg.evidence.encoder import EncoderConfig, StudyEncoder, build_encoder, save_encoder
 from llmrg.pretraining.settings import DiseaseClassifierConfig
@@ -55,6 +54,7 @@ def pretrain_disease_classifier(
     *,
     encoder: EncoderConfig,
     config: DiseaseClassifierConfig,
+    configuration: Mapping[str, Any],
     seed: int,
     producer: str,
     split_hash: str,
@@ -70,6 +70,7 @@ def pretrain_disease_classifier(
         out: directory of the artefact.
         encoder: what to build.
         config: how to train.
+        configuration: what the manifest states the artefact was made with.
         seed: of weights, order and augmentation.
         producer: the command that asked for it.
         split_hash: hash over the training studies' ids.
@@ -125,7 +126,7 @@ def pretrain_disease_classifier(
             Manifest(
                 kind="disease_classifier",
                 producer=producer,
-                configuration={"encoder": to_mapping(encoder), "training": to_mapping(config), "seed": seed},
+                configuration=dict(configuration),
                 encoder_hash=digest,
                 split_hash=split_hash,
                 languages=languages,

@@ -58,7 +58,7 @@ def usable_studies(
         except BadStudyError as error:
             logger.warning("set aside: %s", error)
             bad.append(error)
-    if bad and (not good or len(bad) > config.max_bad_fraction * len(studies)):
+    if bad and (not good or len(bad) > config.tolerated_bad(len(studies))):
         raise TooManyBadStudiesError(
             f"{len(bad)} of {len(studies)} studies cannot be read: {'; '.join(str(error) for error in bad[:5])}",
             where=str(config.root),

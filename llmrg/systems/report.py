@@ -39,7 +39,7 @@ class GeneratedReport:
         finished: whether the end-of-text was reached before the length limit.
         findings: what the labeler reads in the text.
         records: evidence records, one a source, if they were asked for.
-        maps: tensors that pictures are made from (``attention`` [F, T]), if records were asked for.
+        maps: tensors that pictures are made from (``attention`` [F, V, h, w]), if records were asked for.
     """
 
     study_id: str

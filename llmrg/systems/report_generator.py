@@ -24,6 +24,7 @@ from llmrg.studies.dataset import StudySample, collate_studies
 from llmrg.studies.study import Study
 from llmrg.systems.report import GeneratedReport, SystemOutput
 from llmrg.systems.settings import SystemConfig
+from llmrg.vision.features import VisualFeatures
 
 __all__ = ["ReportGenerator"]
 
@@ -53,7 +54,7 @@ class ReportGenerator(nn.Module):
         labeler: Labeler,
     ) -> None:
         super().__init__()
-        self.config = config
+        self.settings = config
         self.encoder = encoder
         self.sources = nn.ModuleDict({source.kind: cast(nn.Module, source) for source in sources})
         self.language_model = language_model
@@ -72,7 +73,7 @@ class ReportGenerator(nn.Module):
     def train(self, mode: bool = True) -> ReportGenerator:
         """Switch the mode; an encoder that is not tuned stays in evaluation mode."""
         super().train(mode)
-        if not self.config.tune_vision:
+        if not self.settings.tune_vision:
             self.encoder.eval()
         return self
 
@@ -92,7 +93,7 @@ class ReportGenerator(nn.Module):
         reports = encode_reports(
             self.language_model.tokenizer,
             [study.report(self.target) for study in batch.studies],
-            max_tokens=self.config.max_report_tokens,
+            max_tokens=self.settings.max_report_tokens,
         )
         tensors = {**batch.tensors, "report_ids": reports.ids, "report_mask": reports.mask}
         return {"batch": dataclasses.replace(batch, tensors=tensors), "labels": reports.labels}
@@ -104,8 +105,13 @@ class ReportGenerator(nn.Module):
             batch: on this system's device.
             with_records: fill the readable records.
         """
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.tune_vision):
-            features = self.encoder.backbone(batch.pixels, batch.view_mask, batch.views)
+        return self._ask(self._read(batch), batch, with_records=with_records)
+
+    def _read(self, batch: StudyBatch) -> VisualFeatures:
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.settings.tune_vision):
+            return cast(VisualFeatures, self.encoder.backbone(batch.pixels, batch.view_mask, batch.views))
+
+    def _ask(self, features: VisualFeatures, batch: StudyBatch, *, with_records: bool) -> dict[str, Evidence]:
         found: dict[str, Evidence] = {}
         for kind, source in self.sources.items():
             found[kind] = source(features, batch, self.space, found, with_records=with_records)
@@ -174,7 +180,9 @@ class ReportGenerator(nn.Module):
         self.eval()
         try:
             batch = batch.to(self.device)
-            evidence = self.gather(batch, with_records=with_records)
+            features = self._read(batch)
+            grid = features.grid
+            evidence = self._ask(features, batch, with_records=with_records)
             assembled = self._assemble(evidence, batch.studies, None, instruction=instruction)
             drawn = self.language_model.generate(
                 assembled.inputs_embeds, assembled.attention_mask, decoding, seeds=seeds, on_token=on_token
@@ -187,7 +195,8 @@ class ReportGenerator(nn.Module):
             records = [found.records[row] for found in evidence.values() if found.records] if with_records else []
             maps: dict[str, Tensor] = {}
             if with_records and "disease_queries" in evidence:
-                maps["attention"] = evidence["disease_queries"].state["attention"][row].float().cpu()
+                looked = evidence["disease_queries"].state["attention"][row].float().cpu()
+                maps["attention"] = looked.view(looked.shape[0], *grid)
             reports.append(
                 GeneratedReport(
                     study_id=study.id,
@@ -280,7 +289,7 @@ class ReportGenerator(nn.Module):
         if name.startswith(("language_model.", "sources.retrieved_context.encoder.")):
             return True
         queries = "sources.disease_queries.queries."
-        return name.startswith(queries) or (not self.config.tune_vision and name.startswith("encoder."))
+        return name.startswith(queries) or (not self.settings.tune_vision and name.startswith("encoder."))
 
     def _persistent_buffers(self) -> dict[str, Tensor]:
         hidden = {

@@ -1,0 +1,183 @@
+"""Reports for a split of a dataset, as JSON Lines that a stopped command continues."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llmrg.artefacts import file_hash, text_hash, write_text
+from llmrg.config import to_mapping
+from llmrg.errors import TooManyBadStudiesError, UserError
+from llmrg.generation.records import prediction_record
+from llmrg.generation.writing import write_reports
+from llmrg.language.settings import DecodingConfig
+from llmrg.studies.reading import read_studies
+from llmrg.studies.settings import DataConfig
+from llmrg.systems.run import Run, open_run
+
+__all__ = ["DatasetReports", "generate_dataset"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetReports:
+    """What :func:`generate_dataset` did.
+
+    Args:
+        path: the predictions.
+        written: studies with a report.
+        continued: of those, how many an earlier, stopped command had written.
+        bad: study id and reason of those set aside.
+    """
+
+    path: Path
+    written: int
+    continued: int
+    bad: tuple[tuple[str, str], ...]
+
+
+def generate_dataset(
+    run: Run | str | Path,
+    data: DataConfig | None,
+    split: str,
+    out: Path,
+    *,
+    evidence: Path | None = None,
+    decoding: DecodingConfig | None = None,
+    batch_size: int = 32,
+    instruction: str | None = None,
+    limit: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> DatasetReports:
+    """Write a report for every study of a split.
+
+    Reports are appended to ``OUT.partial`` as they come; a stopped command goes on there if run, data and settings are
+    the same. When all are written, they are put in the order of the dataset into ``out``, whole or not at all.
+
+    Args:
+        run: a run or its directory.
+        data: the dataset; None takes the run's own.
+        split: which split.
+        out: JSON Lines file.
+        evidence: folder for pictures; without it records hold no pictures.
+        decoding: None takes the run's own.
+        batch_size: studies at once.
+        instruction: replaces the prompt's instruction.
+        limit: only the first so many studies.
+        progress: called with (done, in all).
+
+    Raises:
+        UserError: the data do not fit the run, or too many studies are bad.
+    """
+    run = run if isinstance(run, Run) else open_run(run)
+    data = _fitting(run, data)
+    decoding = decoding or run.config.decoding
+    studies = list(read_studies(data).split(split))[:limit]
+    settings = {
+        "weights": run.manifest.details.get("weights_hash"),
+        "decoding": to_mapping(decoding),
+        "instruction": instruction,
+        "evidence": evidence is not None,
+        "studies": text_hash(f"{study.id}:{image.path}" for study in studies for image in study.images),
+        "films": text_hash(str(image.path.stat().st_mtime_ns) for study in studies for image in study.images),
+    }
+    if _is_done(out, settings):
+        count = len(out.read_text(encoding="utf-8").splitlines())
+        logger.info("%s is complete for this run and these settings", out)
+        return DatasetReports(path=out, written=count, continued=count, bad=())
+    partial = out.with_name(out.name + ".partial")
+    done = _continue(partial, settings)
+    continued = len(done)
+    open_studies = [study for study in studies if study.id not in done]
+    bad: list[tuple[str, str]] = []
+    if progress is not None:
+        progress(len(done), len(studies))
+    with partial.open("a", encoding="utf-8") as file:
+        for batch in write_reports(
+            run.system,
+            open_studies,
+            data,
+            decoding=decoding,
+            batch_size=batch_size,
+            instruction=instruction,
+            with_records=True,
+        ):
+            for written in batch:
+                if written.error is not None:
+                    bad.append((written.study.id, written.error.reason))
+                    continue
+                record = prediction_record(
+                    written, language=data.language, evidence=evidence, relative_to=out.parent
+                )
+                done[written.study.id] = record
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+            if len(bad) > data.tolerated_bad(len(studies)):
+                raise TooManyBadStudiesError(
+                    f"{len(bad)} of {len(studies)} studies cannot be read: "
+                    + "; ".join(f"{study_id}: {reason}" for study_id, reason in bad[:5]),
+                    where=str(data.root),
+                )
+            if progress is not None:
+                progress(len(done) + len(bad), len(studies))
+    if studies and not done:
+        raise TooManyBadStudiesError("None of the studies can be read", where=str(data.root))
+    ordered = [done[study.id] for study in studies if study.id in done]
+    write_text(out, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in ordered))
+    write_text(
+        out.with_name(out.name + ".info.json"),
+        json.dumps({"settings": settings, "predictions_hash": file_hash(out), "bad": bad}, indent=1) + "\n",
+    )
+    partial.unlink(missing_ok=True)
+    return DatasetReports(path=out, written=len(ordered), continued=continued, bad=tuple(bad))
+
+
+def _fitting(run: Run, data: DataConfig | None) -> DataConfig:
+    if data is None:
+        return run.config.data
+    trained = run.config.data
+    for name in ("vocabulary", "language", "image_size"):
+        if getattr(data, name) != getattr(trained, name):
+            raise UserError(
+                f"The run was trained with data.{name}={getattr(trained, name)}, but the data have "
+                f"{getattr(data, name)}",
+                where=str(run.directory),
+                next_step=f"set {name}={getattr(trained, name)}",
+            )
+    return data
+
+
+def _is_done(out: Path, settings: dict[str, Any]) -> bool:
+    info = out.with_name(out.name + ".info.json")
+    if not out.is_file() or not info.is_file():
+        return False
+    try:
+        found = json.loads(info.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return bool(found.get("settings") == settings and found.get("predictions_hash") == file_hash(out))
+
+
+def _continue(partial: Path, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Read what a stopped command left, if its settings are the same; start the file anew otherwise."""
+    header = json.dumps(settings, sort_keys=True)
+    found: dict[str, dict[str, Any]] = {}
+    if partial.is_file():
+        lines = partial.read_text(encoding="utf-8", errors="replace").splitlines()
+        if lines and lines[0] == header:
+            for line in lines[1:]:
+                try:
+                    record = json.loads(line)
+                except ValueError:
+                    continue  # the line that was being written when the command was stopped
+                found[str(record["id"])] = record
+    rows = [header, *(json.dumps(record, ensure_ascii=False) for record in found.values())]
+    write_text(partial, "".join(row + "\n" for row in rows))
+    return found

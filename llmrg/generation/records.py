@@ -1,0 +1,75 @@
+"""The line that a generated report becomes, with its evidence."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from llmrg.generation.pictures import save_attention_pictures
+from llmrg.generation.writing import Written
+from llmrg.systems.report import GeneratedReport
+
+__all__ = ["confidence", "prediction_record"]
+
+
+def confidence(report: GeneratedReport) -> float:
+    """Mean probability of the chosen tokens (0 for an empty report)."""
+    scores = report.log_probabilities
+    return sum(math.exp(score) for score in scores) / len(scores) if scores else 0.0
+
+
+def prediction_record(
+    written: Written, *, language: str, evidence: Path | None = None, relative_to: Path | None = None
+) -> dict[str, Any]:
+    """Make the JSON object of one study.
+
+    Args:
+        written: a study with its report.
+        language: of the report.
+        evidence: folder for pictures; without it records name none.
+        relative_to: folder that picture paths are relative to.
+
+    Raises:
+        ValueError: the study has no report.
+    """
+    report = written.report
+    if report is None:
+        raise ValueError(f"study {written.study.id!r} has no report")
+    records = [dict(record) for record in report.records]
+    if evidence is not None:
+        _add_pictures(records, written, report, evidence, relative_to or evidence)
+    return {
+        "id": written.study.id,
+        "patient_id": written.study.patient_id,
+        "language": language,
+        "report": report.text,
+        "findings": {
+            name: {"polarity": mention.polarity, "side": mention.side, "severity": mention.severity}
+            for name, mention in report.findings.items()
+        },
+        "confidence": round(confidence(report), 4),
+        "finished": report.finished,
+        "evidence": records,
+    }
+
+
+def _add_pictures(
+    records: list[dict[str, Any]], written: Written, report: GeneratedReport, evidence: Path, relative_to: Path
+) -> None:
+    """Draw where the queries of the present findings looked,."""
+    attention = report.maps.get("attention")
+    for record in records:
+        if record["kind"] != "disease_queries" or attention is None:
+            continue
+        items = [dict(item) for item in record["items"]]
+        chosen = [(row, str(item["finding"])) for row, item in enumerate(items) if item["probability"] >= 0.5]
+        folder = evidence / "".join(c if c.isalnum() or c in "-_." else "_" for c in written.study.id)
+        names = save_attention_pictures(folder, films=written.films, attention=attention, chosen=chosen)
+        for item in items:
+            if item["finding"] in names:
+                path = folder / names[str(item["finding"])]
+                item["picture"] = Path(os.path.relpath(path, relative_to)).as_posix()
+        record["items"] = items
+

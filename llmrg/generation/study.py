@@ -1,0 +1,81 @@
+"""A report for one study from its image files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from llmrg.errors import UserError
+from llmrg.generation.records import prediction_record
+from llmrg.generation.writing import Written, study_seed
+from llmrg.language.decoding import IncrementalText
+from llmrg.language.settings import DecodingConfig
+from llmrg.studies.dataset import collate_studies, read_films
+from llmrg.studies.from_files import study_from_files
+from llmrg.studies.study import Context
+from llmrg.systems.run import Run
+
+__all__ = ["generate_from_files"]
+
+
+def generate_from_files(
+    run: Run,
+    images: Sequence[Path],
+    *,
+    views: Sequence[str] | None = None,
+    context: Context | None = None,
+    language: str | None = None,
+    decoding: DecodingConfig | None = None,
+    instruction: str | None = None,
+    evidence: Path | None = None,
+    on_text: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Write the report of one study.
+
+    Args:
+        run: the run.
+        images: its films, all views.
+        views: view of each film; guessed from the file names by default.
+        context: what is known before reading.
+        language: must be the run's, if given.
+        decoding: None takes the run's own.
+        instruction: replaces the prompt's instruction.
+        evidence: folder for pictures.
+        on_text: called with new text as it is written (greedy and sampling).
+
+    Returns:
+        The prediction record.
+
+    Raises:
+        UserError: films cannot be read, or the run writes another language.
+    """
+    data = run.config.data
+    if language is not None and language != data.language:
+        raise UserError(
+            f"This run writes {data.language!r}, not {language!r}",
+            where=str(run.directory),
+            allowed=(data.language,),
+            next_step="take a run trained on reports of that language",
+        )
+    study = study_from_files(images, language=data.language, views=views, context=context)
+    decoding = decoding or run.config.decoding
+    films = read_films(study, data)
+    stream = IncrementalText(run.system.language_model.tokenizer)
+
+    def show(_: int, token: int) -> None:
+        if on_text is not None:
+            on_text(stream.push(token))
+
+    report = run.system.generate(
+        collate_studies([(study, films, {})]),
+        decoding,
+        on_token=show if on_text is not None and decoding.strategy != "beam" else None,
+        instruction=instruction,
+        with_records=True,
+        seeds=[study_seed(decoding.seed, study.id)],
+    )[0]
+    written = Written(study=study, report=report, films=films)
+    return prediction_record(
+        written, language=data.language, evidence=evidence, relative_to=evidence.parent if evidence else None
+    )

@@ -1,0 +1,119 @@
+"""Write reports for many studies in batches of similar prompts."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from llmrg.errors import BadStudyError
+from llmrg.language.context import render_context
+from llmrg.language.settings import DecodingConfig
+from llmrg.studies.dataset import collate_studies, read_films
+from llmrg.studies.settings import DataConfig
+from llmrg.studies.study import Study
+from llmrg.systems.report import GeneratedReport
+from llmrg.systems.report_generator import ReportGenerator
+
+__all__ = ["Written", "study_seed", "write_reports"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A study with its report, or with what kept it from having one."""
+
+    study: Study
+    report: GeneratedReport | None = None
+    films: Sequence[np.ndarray] = ()
+    error: BadStudyError | None = None
+
+
+def write_reports(
+    system: ReportGenerator,
+    studies: Sequence[Study],
+    data: DataConfig,
+    *,
+    decoding: DecodingConfig,
+    batch_size: int,
+    instruction: str | None = None,
+    with_records: bool = False,
+    films: Mapping[str, list[np.ndarray]] | None = None,
+) -> Iterator[list[Written]]:
+    """Write reports batch by batch; the longest prompts come first, so that memory trouble shows at once.
+
+    A study whose films cannot be read is given with its error, and the others go on. Where a batch does not fit into
+    a GPU's memory it is halved and tried again.
+
+    Args:
+        system: the system.
+        studies: the studies.
+        data: how films are read.
+        decoding: how tokens are drawn; sampling is seeded by study, whatever the batch.
+        batch_size: studies at once.
+        instruction: replaces the prompt's instruction.
+        with_records: gather evidence records and maps.
+        films: films already read, by study id.
+    """
+    order = sorted(
+        range(len(studies)),
+        key=lambda row: (-len(studies[row].images), -len(render_context(studies[row].context, data.language)), row),
+    )
+    for start in range(0, len(order), batch_size):
+        chosen = [studies[row] for row in order[start : start + batch_size]]
+        done: list[Written] = []
+        readable: list[tuple[Study, list[np.ndarray]]] = []
+        for study in chosen:
+            try:
+                read = films[study.id] if films is not None and study.id in films else read_films(study, data)
+                readable.append((study, read))
+            except BadStudyError as error:
+                logger.warning("set aside: %s", error)
+                done.append(Written(study=study, error=error))
+        done.extend(
+            _write(system, readable, decoding=decoding, instruction=instruction, with_records=with_records)
+            if readable
+            else []
+        )
+        yield done
+
+
+def study_seed(seed: int, study_id: str) -> int:
+    """The seed of one study's sampling, the same in any batch and order."""
+    return (seed * 1_000_003 + zlib.crc32(study_id.encode("utf-8", "surrogatepass"))) % 2**63
+
+
+def _write(
+    system: ReportGenerator,
+    readable: Sequence[tuple[Study, list[np.ndarray]]],
+    *,
+    decoding: DecodingConfig,
+    instruction: str | None,
+    with_records: bool,
+) -> list[Written]:
+    batch = collate_studies([(study, films, {}) for study, films in readable])
+    seeds = [study_seed(decoding.seed, study.id) for study, _ in readable]
+    try:
+        reports = system.generate(
+            batch, decoding, instruction=instruction, with_records=with_records, seeds=seeds
+        )
+    except torch.OutOfMemoryError:
+        if len(readable) == 1:
+            raise
+        torch.cuda.empty_cache()
+        half = len(readable) // 2
+        logger.warning("out of memory with %d studies at once; trying %d", len(readable), half)
+        options = {"decoding": decoding, "instruction": instruction, "with_records": with_records}
+        return [
+            *_write(system, readable[:half], **options),  # type: ignore[arg-type]
+            *_write(system, readable[half:], **options),  # type: ignore[arg-type]
+        ]
+    return [
+        Written(study=study, report=report, films=films)
+        for (study, films), report in zip(readable, reports, strict=True)
+    ]

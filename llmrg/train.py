@@ -1,0 +1,46 @@
+"""Training under a launcher: ``accelerate launch -m llmrg.train CONFIG [--resume] [--dry-run] [key.sub=value ...]``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from llmrg.console import run_command, start_logging
+from llmrg.errors import UserError
+
+__all__ = ["main"]
+
+OPTIONS = ("--resume", "--dry-run", "--verbose", "--help")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run ``llmrg train`` in this process and end it."""
+    sys.exit(run_command(lambda: _train(list(sys.argv[1:] if arguments is None else arguments))))
+
+
+def _train(arguments: list[str]) -> None:
+    options = {argument for argument in arguments if argument.startswith("--")}
+    for option in options:
+        if option not in OPTIONS:
+            raise UserError(f"Unknown option {option!r}", allowed=OPTIONS, got=option)
+    if "--help" in options:
+        sys.stdout.write((__doc__ or "") + "\n")
+        return
+    values = [argument for argument in arguments if not argument.startswith("--")]
+    if not values:
+        raise UserError("No configuration is named", next_step="accelerate launch -m llmrg.train CONFIG")
+    start_logging(verbose="--verbose" in options)
+
+    from llmrg.training.run import train
+
+    train(
+        values[0],
+        values[1:],
+        dry_run="--dry-run" in options,
+        resume="--resume" in options,
+        producer="accelerate launch -m llmrg.train",
+    )
+
+
+if __name__ == "__main__":
+    main()

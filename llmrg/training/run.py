@@ -1,0 +1,226 @@
+"""Train a system from its configuration to a run."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from llmrg.artefacts import is_complete, read_manifest
+from llmrg.config import dump_config, load_config
+from llmrg.errors import UserError
+from llmrg.systems.build import ArtefactPaths, build_system
+from llmrg.systems.report_generator import ReportGenerator
+from llmrg.systems.run import RunConfig, save_run
+from llmrg.training.card import model_card
+from llmrg.training.checkpoints import last_checkpoint
+from llmrg.training.material import TrainingMaterial, read_material, seeded_sample
+from llmrg.training.progress import ProgressReport
+from llmrg.training.settings import TrainConfig
+from llmrg.training.stages import StageBuilder
+from llmrg.training.trainer import build_trainer
+from llmrg.training.validation import ReportValidation
+
+__all__ = ["build_stage", "count_parameters", "train"]
+
+logger = logging.getLogger(__name__)
+
+
+def train(
+    config: TrainConfig | str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    dry_run: bool = False,
+    resume: bool = False,
+    producer: str = "llmrg train",
+) -> Path:
+    """Train a system: stages, generator, run.
+
+    Args:
+        config: a configuration or its file.
+        overrides: ``key.sub=value`` strings.
+        dry_run: build everything, run one batch of each stage and stop, writing nothing.
+        resume: go on from the last whole checkpoint.
+        producer: the command, for manifests.
+
+    Returns:
+        The run directory.
+
+    Raises:
+        UserError: whatever is wrong with configuration, data or artefacts; or the run exists and differs.
+    """
+    settings = config if isinstance(config, TrainConfig) else load_config(TrainConfig, config, overrides)
+    _seed(settings.seed)
+    material = read_material(settings.data)
+    builder = StageBuilder(
+        config=settings, material=material, producer=producer, callbacks=lambda stage: [ProgressReport(stage)]
+    )
+    if dry_run:
+        return _dry_run(settings, material, builder)
+    if is_complete(settings.out) and _same_run(settings, material):
+        logger.info("%s is a finished run of this configuration and these studies; nothing to do", settings.out)
+        return settings.out
+    artefacts = builder.build_needed()
+    checkpoints = settings.out.parent / f".{settings.out.name}-training"
+    _seed(settings.seed)
+    system = build_system(settings.system, settings.data, artefacts)
+    validation = _validation(settings, material)
+    trainer = build_trainer(
+        system,
+        material.dataset(material.training, augmentation=settings.augmentation, seed=settings.seed),
+        config=settings.training,
+        validation=validation,
+        folder=checkpoints,
+        seed=settings.seed,
+        callbacks=[ProgressReport(settings.system.name)],
+    )
+    last = last_checkpoint(checkpoints) if resume else None
+    if resume and last is None:
+        logger.warning("there is no whole checkpoint in %s; training starts from the beginning", checkpoints)
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    best = dict(_best_figures(trainer.state.log_history, trainer.state.best_metric, settings.training.metric))
+    if trainer.is_world_process_zero():
+        _save(settings, material, system, artefacts, producer, best, trainer.state.log_history)
+    trainer.accelerator.wait_for_everyone()
+    return settings.out
+
+
+def build_stage(
+    stage: str, config: TrainConfig | str | Path, overrides: Sequence[str] = (), *, producer: str = "llmrg"
+) -> Path:
+    """Build the artefact of one stage from a training configuration.
+
+    Args:
+        stage: one of :data:`llmrg.training.settings.STAGES`.
+        config: a configuration or its file.
+        overrides: ``key.sub=value`` strings.
+        producer: the command, for the manifest.
+
+    Returns:
+        The artefact's directory.
+    """
+    settings = config if isinstance(config, TrainConfig) else load_config(TrainConfig, config, overrides)
+    _seed(settings.seed)
+    builder = StageBuilder(
+        config=settings,
+        material=read_material(settings.data),
+        producer=producer,
+        callbacks=lambda name: [ProgressReport(name)],
+    )
+    return builder.build(stage)
+
+
+def count_parameters(system: torch.nn.Module) -> dict[str, int]:
+    """Count the parameters of a system, in all and trainable."""
+    return {
+        "total": sum(parameter.numel() for parameter in system.parameters()),
+        "trainable": sum(parameter.numel() for parameter in system.parameters() if parameter.requires_grad),
+    }
+
+
+def _validation(settings: TrainConfig, material: TrainingMaterial) -> ReportValidation:
+    return ReportValidation(
+        material=material,
+        studies=seeded_sample(material.validation, settings.training.validation_studies, settings.seed),
+        decoding=settings.decoding,
+        batch_size=settings.training.validation_batch_size,
+    )
+
+
+def _save(
+    settings: TrainConfig,
+    material: TrainingMaterial,
+    system: ReportGenerator,
+    artefacts: ArtefactPaths,
+    producer: str,
+    figures: dict[str, float],
+    log: list[dict[str, float]],
+) -> None:
+    parameters = count_parameters(system)
+    reference = system.language_model.reference()
+    patient_text = [name for name, path in artefacts.present().items() if read_manifest(path).contains_patient_text]
+    save_run(
+        system,
+        settings.out,
+        config=RunConfig(system=settings.system, data=settings.data, decoding=settings.decoding),
+        artefacts=artefacts,
+        producer=producer,
+        split_hash=material.split_hash,
+        card=model_card(
+            config=settings,
+            material=material,
+            figures=figures,
+            parameters=parameters,
+            reference=reference,
+            patient_text=patient_text,
+        ),
+        extra={"train.yaml": dump_config(settings), "log.json": json.dumps(log, indent=1) + "\n"},
+        details={"validation": figures, "parameters": parameters, "labeler": material.labeler_version},
+    )
+
+
+def _same_run(settings: TrainConfig, material: TrainingMaterial) -> bool:
+    """Tell whether the run was made from this configuration and these studies; another run is never overwritten."""
+    manifest = read_manifest(settings.out)
+    saved = settings.out / "train.yaml"
+    if not saved.is_file() or manifest.kind != "run":
+        raise UserError("The run directory holds something else", where=str(settings.out), next_step="choose another out")
+    if manifest.split_hash == material.split_hash and saved.read_text(encoding="utf-8") == dump_config(settings):
+        return True
+    raise UserError(
+        "The run directory holds a run of another configuration or of other studies",
+        where=str(settings.out),
+        next_step="choose another out, or remove the directory",
+    )
+
+
+def _best_figures(log: list[dict[str, float]], best: float | None, metric: str) -> dict[str, float]:
+    rows = [row for row in log if f"eval_{metric}" in row]
+    chosen = next((row for row in rows if row[f"eval_{metric}"] == best), rows[-1] if rows else {})
+    return {name.removeprefix("eval_"): value for name, value in chosen.items() if name.startswith("eval_")}
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def _dry_run(settings: TrainConfig, material: TrainingMaterial, builder: StageBuilder) -> Path:
+    """Build every stage and the system on a handful of studies in a scratch folder, and take one step."""
+    few = replace(material, training=material.training[:32], validation=material.validation[:8])
+    loop = replace(settings.training, batch_size=min(settings.training.batch_size, 4))
+    with tempfile.TemporaryDirectory(prefix="llmrg-dry-run-") as scratch:
+        folder = Path(scratch)
+        stages = replace(
+            settings.stages,
+            language_model=replace(settings.stages.language_model, max_steps=2, max_seconds=None),
+            disease_classifier=replace(
+                settings.stages.disease_classifier, epochs=1, batch_size=min(8, settings.stages.disease_classifier.batch_size)
+            ),
+        )
+        small = replace(settings, out=folder / "run", artefacts=folder / "artefacts", training=loop, stages=stages)
+        artefacts = replace(builder, config=small, material=few).build_needed()
+        system = build_system(small.system, small.data, artefacts)
+        trainer = build_trainer(
+            system,
+            few.dataset(few.training, augmentation=small.augmentation, seed=small.seed),
+            config=loop,
+            validation=_validation(small, few),
+            folder=folder / "checkpoints",
+            seed=small.seed,
+            dry_run=True,
+        )
+        trainer.train()
+        trainer.validation(system)
+        parameters = count_parameters(system)
+    logger.info("dry run: %s parameters, %s trainable", f"{parameters['total']:,}", f"{parameters['trainable']:,}")
+    return settings.out
+

@@ -1,0 +1,158 @@
+"""Configuration of a training: data, system, the stages before it, and the loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from llmrg.language.settings import DecodingConfig
+from llmrg.pretraining.language_model import LanguageModelPretrainingConfig
+from llmrg.pretraining.settings import DiseaseClassifierConfig
+from llmrg.studies.augmentation import AugmentationConfig
+from llmrg.studies.settings import DataConfig
+from llmrg.systems.build import EMBEDDED
+from llmrg.systems.settings import SystemConfig
+from retrieval_index import IndexConfig
+
+__all__ = ["STAGES", "LoopConfig", "StagesConfig", "TextEncoderConfig", "TrainConfig", "VALIDATION_METRICS"]
+
+STAGES = ("language_model", "disease_classifier", "memory", "index")
+"""Stages before the generator, in the order in which they are built."""
+
+VALIDATION_METRICS = ("clinical_micro_f1", "clinical_macro_f1", "bleu_4", "rouge_l", "cider", "loss")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextEncoderConfig:
+    """What turns reports into vectors for memory and index.
+
+    Args:
+        path: any transformers encoder or causal LM by name or directory, or ``embedded``.
+        revision: of a hub model.
+    """
+
+    path: str = EMBEDDED
+    revision: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagesConfig:
+    """How the artefacts before the generator are made.
+
+    Args:
+        language_model: training of the embedded language model (used where a path is ``embedded``).
+        disease_classifier: training of trunk and disease queries.
+        text_encoder: gives report vectors.
+        index: the retrieval index.
+    """
+
+    language_model: LanguageModelPretrainingConfig = field(default_factory=LanguageModelPretrainingConfig)
+    disease_classifier: DiseaseClassifierConfig = field(default_factory=DiseaseClassifierConfig)
+    text_encoder: TextEncoderConfig = field(default_factory=TextEncoderConfig)
+    index: IndexConfig = field(default_factory=IndexConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopConfig:
+    """The training loop of the generator.
+
+    Args:
+        epochs: passes over the training split.
+        batch_size: studies a step and process.
+        accumulation: micro-batches an optimiser step.
+        learning_rate: peak, of projections, memories and gates.
+        vision_learning_rate: peak, of trunk and disease queries where they are tuned; None takes ``learning_rate``.
+        language_learning_rate: peak, of the language model's adapters or weights; None takes ``learning_rate``.
+        weight_decay: of AdamW.
+        warmup: share of the steps in which the learning rates rise.
+        clip: largest gradient norm.
+        bf16: train in bfloat16 autocast.
+        gradient_checkpointing: recompute the language model's activations.
+        workers: data loading processes.
+        evaluations: how often validation reports are generated in the whole training (at its end always).
+        validation_studies: validation studies that are generated for, at most (chosen by seed).
+        validation_batch_size: studies generated for at once.
+        metric: validation figure the best checkpoint is chosen by.
+        keep: checkpoints kept beside the best.
+        logging_steps: optimiser steps between log lines.
+        tensorboard: write TensorBoard logs.
+        max_minutes: stop the loop after this long; None has no limit.
+    """
+
+    epochs: float = 5
+    batch_size: int = 16
+    accumulation: int = 1
+    learning_rate: float = 1e-4
+    vision_learning_rate: float | None = None
+    language_learning_rate: float | None = None
+    weight_decay: float = 0.01
+    warmup: float = 0.05
+    clip: float = 1.0
+    bf16: bool = False
+    gradient_checkpointing: bool = False
+    workers: int = 0
+    evaluations: int = 3
+    validation_studies: int = 200
+    validation_batch_size: int = 32
+    metric: str = "clinical_micro_f1"
+    keep: int = 1
+    logging_steps: int = 10
+    tensorboard: bool = True
+    max_minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "accumulation", "learning_rate", "validation_batch_size", "keep"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        if self.evaluations < 1:
+            raise ValueError("evaluations must be at least 1")
+        if self.metric not in VALIDATION_METRICS:
+            raise ValueError(f"metric {self.metric!r} is unknown; allowed: {', '.join(VALIDATION_METRICS)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """A training from data to run.
+
+    Args:
+        out: the run directory.
+        artefacts: where the stages leave their artefacts; None takes ``artefacts`` beside the run. Artefacts that fit
+            (same configuration, same training studies) are used again.
+        seed: of everything random.
+        data: the dataset.
+        system: the system.
+        stages: the stages before the generator.
+        augmentation: of training films.
+        training: the loop.
+        decoding: of validation reports, and the run's own default.
+    """
+
+    out: Path
+    artefacts: Path | None = None
+    seed: int = 0
+    data: DataConfig
+    system: SystemConfig
+    stages: StagesConfig = field(default_factory=StagesConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    training: LoopConfig = field(default_factory=LoopConfig)
+    decoding: DecodingConfig = field(default_factory=DecodingConfig)
+
+    @property
+    def artefacts_folder(self) -> Path:
+        """Where the stages leave their artefacts."""
+        return self.artefacts if self.artefacts is not None else self.out.parent / "artefacts"
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """The stages this system needs, in order."""
+        sources = self.system.evidence.sources
+        memory = any(kind.endswith("_memory") for kind in sources)
+        index = "retrieved_context" in sources
+        embedded_text = self.stages.text_encoder.path == EMBEDDED and (memory or index)
+        needed = {
+            "language_model": self.system.language_model.path == EMBEDDED or embedded_text,
+            "disease_classifier": "disease_queries" in sources,
+            "memory": memory,
+            "index": index,
+        }
+        return tuple(name for name in STAGES if needed[name])

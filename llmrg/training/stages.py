@@ -1,0 +1,321 @@
+"""The stages before the generator: each builds one artefact from the training split and saves it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import TrainerCallback
+
+from llmrg.artefacts import Manifest, atomic_directory, file_hash, is_complete, read_manifest
+from llmrg.config import to_mapping
+from llmrg.errors import UserError
+from llmrg.evidence.context_store import ContextStore
+from llmrg.evidence.encoder import load_encoder
+from llmrg.evidence.memory_bank import MemoryBank, Pattern, sample_patterns
+from llmrg.findings.labeler import get_labeler
+from llmrg.language.text_encoder import TextEncoder
+from llmrg.pretraining.disease_classifier import pretrain_disease_classifier
+from llmrg.pretraining.language_model import pretrain_language_model
+from llmrg.studies.dataset import collate_studies
+from llmrg.systems.build import EMBEDDED, ArtefactPaths, encoder_config
+from llmrg.text.sentences import split_sentences
+from llmrg.training.material import TrainingMaterial
+from llmrg.training.processes import is_main_process, wait_for_everyone
+from llmrg.training.settings import STAGES, TrainConfig
+from retrieval_index import Record, RetrievalIndex
+
+__all__ = ["NORMAL", "StageBuilder"]
+
+logger = logging.getLogger(__name__)
+NORMAL = "normal"
+"""Finding name of patterns that come from studies without any finding."""
+
+
+@dataclass(kw_only=True)
+class StageBuilder:
+    """Builds the artefacts of a training, or takes those that fit.
+
+    Args:
+        config: the training.
+        material: the studies; only the training split enters an artefact.
+        producer: the command, for manifests.
+        callbacks: makes Trainer callbacks (progress) for a stage, by its name.
+    """
+
+    config: TrainConfig
+    material: TrainingMaterial
+    producer: str
+    callbacks: Callable[[str], Sequence[TrainerCallback]] = field(default=lambda name: ())
+    _encoded: dict[str, Tensor] | None = field(default=None, init=False)
+
+    def path(self, stage: str) -> Path:
+        """Where a stage leaves its artefact."""
+        return self.config.artefacts_folder / stage
+
+    def build_needed(self) -> ArtefactPaths:
+        """Build every stage that the system needs and whose artefact is missing or does not fit."""
+        open_stages = self.open_stages()
+        for stage in self.config.stage_names:
+            if stage in open_stages:
+                self.build(stage)
+            else:
+                logger.info("%s: the artefact in %s fits and is used again", stage, self.path(stage))
+        return self.paths()
+
+    def open_stages(self) -> tuple[str, ...]:
+        """The stages that must be built: their artefact does not fit, or a stage they rest on must be built."""
+        rests_on = {"memory": ("language_model", "disease_classifier"), "index": ("language_model", "disease_classifier")}
+        found: list[str] = []
+        for stage in self.config.stage_names:
+            if any(base in found for base in rests_on.get(stage, ())) or not self.fits(stage):
+                found.append(stage)
+        return tuple(found)
+
+    def paths(self) -> ArtefactPaths:
+        """The artefacts the system needs, by name."""
+        return ArtefactPaths(**{stage: self.path(stage) for stage in self.config.stage_names})
+
+    def build(self, stage: str) -> Path:
+        """Build one stage.
+
+        Raises:
+            UserError: unknown stage, or a stage it rests on is missing.
+        """
+        builders = {
+            "language_model": self._language_model,
+            "disease_classifier": self._disease_classifier,
+            "memory": self._memory,
+            "index": self._index,
+        }
+        if stage not in builders:
+            raise UserError(f"Unknown stage {stage!r}", allowed=STAGES, got=stage)
+        logger.info("%s: building %s", stage, self.path(stage))
+        trains = stage in ("language_model", "disease_classifier")
+        if trains or is_main_process():  # networks are trained by all processes together; the rest is made once
+            builders[stage]()
+        wait_for_everyone()
+        return self.path(stage)
+
+    def fits(self, stage: str) -> bool:
+        """Tell whether a complete artefact was made with this configuration from these training studies."""
+        path = self.path(stage)
+        if not is_complete(path):
+            return False
+        try:
+            manifest = read_manifest(path)
+        except UserError:
+            return False
+        wanted = json.loads(json.dumps(self._configuration(stage)))
+        same = manifest.configuration == wanted and manifest.split_hash == self.material.split_hash
+        if same and stage in ("memory", "index"):
+            same = manifest.encoder_hash == self._encoder_hash()
+        return same
+
+    def _configuration(self, stage: str) -> dict[str, Any]:
+        stages, seed = self.config.stages, self.config.seed
+        if stage == "language_model":
+            return to_mapping(stages.language_model)
+        if stage == "disease_classifier":
+            return {
+                "encoder": to_mapping(encoder_config(self.config.system, self.material.data)),
+                "training": to_mapping(stages.disease_classifier),
+                "augmentation": to_mapping(self.config.augmentation),
+                "labeler": self.material.labeler_version,
+                "seed": seed,
+            }
+        evidence = self.config.system.evidence
+        shared = {"text_encoder": to_mapping(stages.text_encoder), "labeler": self.material.labeler_version}
+        if stage == "memory":
+            return {
+                **shared,
+                "visual_per_finding": evidence.visual_memory.per_finding,
+                "report_per_finding": evidence.report_memory.per_finding,
+                "seed": seed,
+            }
+        return {
+            **shared,
+            "index": to_mapping(stages.index),
+            "candidates": evidence.retrieved_context.candidates,
+        }
+
+    def _encoder_hash(self) -> str | None:
+        path = self.path("disease_classifier")
+        return read_manifest(path).encoder_hash if is_complete(path) else None
+
+    def _require(self, stage: str, needed_by: str) -> None:
+        if not is_complete(self.path(stage)):
+            command = {
+                "language_model": "llmrg pretrain language-model",
+                "disease_classifier": "llmrg pretrain disease-classifier",
+            }[stage]
+            raise UserError(
+                f"The stage {needed_by} needs the artefact {stage}",
+                where=str(self.path(stage)),
+                next_step=f"run {command} CONFIG first",
+            )
+
+    def _language_model(self) -> None:
+        data = self.material.data
+        pretrain_language_model(
+            [study.report(data.target) for study in self.material.training],
+            self.path("language_model"),
+            self.config.stages.language_model,
+            producer=self.producer,
+            split_hash=self.material.split_hash,
+            languages=(data.language,),
+        )
+
+    def _disease_classifier(self) -> None:
+        data = self.material.data
+        pretrain_disease_classifier(
+            self.material.dataset(
+                self.material.training, augmentation=self.config.augmentation, seed=self.config.seed
+            ),
+            self.material.dataset(self.material.validation),
+            self.path("disease_classifier"),
+            encoder=encoder_config(self.config.system, data),
+            config=self.config.stages.disease_classifier,
+            configuration=self._configuration("disease_classifier"),
+            seed=self.config.seed,
+            producer=self.producer,
+            split_hash=self.material.split_hash,
+            languages=(data.language,),
+            callbacks=self.callbacks("disease_classifier"),
+        )
+        self._encoded = None
+
+    def _memory(self) -> None:
+        self._require("disease_classifier", "memory")
+        names = [finding.name for finding in self.material.vocabulary.abnormal]
+        encoded = self._encode()
+        evidence = self.config.system.evidence
+        visual: list[tuple[Pattern, Tensor]] = []
+        for row, study in enumerate(self.material.training):
+            positive = self.material.positive(study.id)
+            tokens = encoded["tokens"][row]
+            for name in positive:
+                visual.append((_pattern(study, name), tokens[names.index(name)]))
+            if not positive:
+                visual.append((_pattern(study, NORMAL), tokens.mean(0)))
+        sentences = self._key_sentences()
+        unique = sorted({sentence for _, sentence in sentences})
+        vectors = dict(zip(unique, self._text_encoder("memory").encode(unique), strict=True))
+        report = [(pattern, vectors[sentence]) for pattern, sentence in sentences]
+        with atomic_directory(self.path("memory")) as directory:
+            details: dict[str, Any] = {"vocabulary": self.material.data.vocabulary}
+            for name, entries, limit in (
+                ("visual_memory", visual, evidence.visual_memory.per_finding),
+                ("report_memory", report, evidence.report_memory.per_finding),
+            ):
+                rows = sample_patterns([p for p, _ in entries], per_finding=limit, seed=self.config.seed)
+                bank = MemoryBank(
+                    vectors=torch.stack([entries[row][1] for row in rows]),
+                    patterns=tuple(entries[row][0] for row in rows),
+                )
+                bank.save(directory, name)
+                details[f"{name}_hash"] = file_hash(directory / f"{name}.safetensors")
+                details[f"{name}_patterns"] = len(rows)
+            self._manifest("memory", details).write(directory)
+
+    def _key_sentences(self) -> list[tuple[Pattern, str]]:
+        """The sentences of training reports that state a finding; whole reports of normal studies."""
+        data = self.material.data
+        labeler = get_labeler(self.material.vocabulary, data.language)
+        abnormal = {finding.name for finding in self.material.vocabulary.abnormal}
+        entries: list[tuple[Pattern, str]] = []
+        for study in self.material.training:
+            report = study.report(data.target)
+            found = False
+            for sentence in split_sentences(report, data.language):
+                for name, mention in labeler.label(sentence).items():
+                    if name in abnormal and mention.polarity != "negative":
+                        entries.append((_pattern(study, name), sentence))
+                        found = True
+            if not found:
+                entries.append((_pattern(study, NORMAL), report))
+        return entries
+
+    def _index(self) -> None:
+        self._require("disease_classifier", "index")
+        names = [finding.name for finding in self.material.vocabulary.abnormal]
+        encoded = self._encode()
+        studies = self.material.training
+        labels = torch.zeros(len(studies), len(names), dtype=torch.bool)
+        records = []
+        for row, study in enumerate(studies):
+            positive = self.material.positive(study.id)
+            for name in positive:
+                labels[row, names.index(name)] = True
+            records.append(
+                Record(id=study.id, patient=study.patient_id, labels={name: "positive" for name in positive})
+            )
+        index = RetrievalIndex.build(
+            encoded["vectors"].numpy(), records, config=self.config.stages.index, encoder_hash=self._encoder_hash()
+        )
+        reports = self._text_encoder("index").encode([study.report(self.material.data.target) for study in studies])
+        candidates = self.config.system.evidence.retrieved_context.candidates
+        store = ContextStore(
+            index=index,
+            visual=encoded["pooled"],
+            reports=reports,
+            labels=labels,
+            neighbours=torch.empty(len(studies), 0, dtype=torch.long),
+            similarities=torch.empty(len(studies), 0),
+        )
+        neighbours, similarities = store.search(
+            encoded["vectors"], candidates, patients=[study.patient_id for study in studies]
+        )
+        store = ContextStore(
+            index=index,
+            visual=encoded["pooled"],
+            reports=reports,
+            labels=labels,
+            neighbours=neighbours,
+            similarities=similarities,
+        )
+        with atomic_directory(self.path("index")) as directory:
+            digest = store.save(directory)
+            self._manifest("index", {"tensors_hash": digest, "studies": len(studies)}).write(directory)
+
+    def _encode(self) -> dict[str, Tensor]:
+        """Vectors, pooled features, query tokens and probabilities of the training studies, without augmentation."""
+        if self._encoded is None:
+            encoder, _ = load_encoder(self.path("disease_classifier"))
+            if torch.cuda.is_available():
+                encoder = encoder.cuda()
+            dataset = self.material.dataset(self.material.training)
+            size = self.config.training.validation_batch_size
+            self._encoded = encoder.encode(
+                collate_studies([dataset[i] for i in range(start, min(start + size, len(dataset)))])
+                for start in range(0, len(dataset), size)
+            )
+        return self._encoded
+
+    def _text_encoder(self, needed_by: str) -> TextEncoder:
+        settings = self.config.stages.text_encoder
+        if settings.path == EMBEDDED:
+            self._require("language_model", needed_by)
+            return TextEncoder(self.path("language_model"))
+        return TextEncoder(settings.path, revision=settings.revision)
+
+    def _manifest(self, kind: str, details: Mapping[str, Any]) -> Manifest:
+        return Manifest(
+            kind=kind,
+            producer=self.producer,
+            configuration=self._configuration(kind),
+            encoder_hash=self._encoder_hash(),
+            split_hash=self.material.split_hash,
+            languages=(self.material.data.language,),
+            details=dict(details),
+        )
+
+
+def _pattern(study: Any, finding: str) -> Pattern:
+    return Pattern(study_id=study.id, patient_id=study.patient_id, finding=finding)

@@ -1,0 +1,181 @@
+"""The training loop: transformers' Trainer with learning rates by part and validation by generated reports."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from llmrg.pretraining.time_limit import TimeLimit
+from llmrg.studies.dataset import StudyDataset
+from llmrg.systems.report_generator import ReportGenerator
+from llmrg.training.checkpoints import CompletionMarker
+from llmrg.training.processes import world_size
+from llmrg.training.settings import LoopConfig
+from llmrg.training.validation import ReportValidation
+
+__all__ = ["GeneratorTrainer", "build_trainer", "parameter_groups"]
+
+
+def parameter_groups(system: nn.Module, config: LoopConfig) -> list[dict[str, Any]]:
+    """Sort trainable parameters by part and by whether they decay.
+
+    Normalisation weights, biases and embeddings of rank one do not decay. Parts are the language model, the study
+    encoder, and everything between them.
+    """
+    rates = {
+        "language_model": config.language_learning_rate or config.learning_rate,
+        "encoder": config.vision_learning_rate or config.learning_rate,
+        "evidence": config.learning_rate,
+    }
+    groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
+    for name, parameter in system.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        part = name.split(".", 1)[0]
+        groups.setdefault((part if part in rates else "evidence", parameter.dim() > 1), []).append(parameter)
+    return [
+        {"params": parameters, "lr": rates[part], "weight_decay": config.weight_decay if decays else 0.0}
+        for (part, decays), parameters in groups.items()
+    ]
+
+
+class GeneratorTrainer(Trainer):  # type: ignore[misc]
+    """transformers' Trainer for systems.
+
+    Args:
+        loop: the loop's configuration.
+        validation: writes and scores validation reports.
+        **options: of the Trainer.
+    """
+
+    def __init__(self, *, loop: LoopConfig, validation: ReportValidation, **options: Any) -> None:
+        self.loop = loop
+        self.validation = validation
+        self._parts: dict[str, list[torch.Tensor]] = {}
+        super().__init__(**options)
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """Build AdamW over the groups of :func:`parameter_groups`."""
+        if self.optimizer is None:
+            self.optimizer = torch.optim.AdamW(parameter_groups(self.model, self.loop), lr=self.loop.learning_rate)
+        return self.optimizer
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """Run the system and keep the loss's parts for the log."""
+        outputs = model(**inputs, num_items_in_batch=num_items_in_batch)
+        for name, value in outputs["output"].parts.items():
+            self._parts.setdefault(name, []).append(value)
+        loss = outputs["loss"]
+        if num_items_in_batch is not None and self.args.average_tokens_across_devices and self.args.n_gpu <= 1:
+            loss = loss * self.accelerator.num_processes
+        return (loss, outputs) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the means of the loss's parts since the last line."""
+        if "loss" in logs and self._parts:
+            scale = self.args.gradient_accumulation_steps
+            for name, values in self._parts.items():
+                logs[f"loss_{name}"] = round(float(torch.stack(values).mean()) * scale, 4)
+            self._parts.clear()
+        super().log(logs, start_time)
+
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        """Write and score validation reports, on all processes together."""
+        system: ReportGenerator = self.accelerator.unwrap_model(self.model)
+        figures = self.validation(
+            system, process=self.accelerator.process_index, processes=self.accelerator.num_processes
+        )
+        named = {f"{metric_key_prefix}_{name}": value for name, value in figures.items()}
+        self.log(named)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, named)
+        return named
+
+
+def build_trainer(
+    system: ReportGenerator,
+    dataset: StudyDataset,
+    *,
+    config: LoopConfig,
+    validation: ReportValidation,
+    folder: Path,
+    seed: int,
+    callbacks: Sequence[TrainerCallback] = (),
+    dry_run: bool = False,
+) -> GeneratorTrainer:
+    """Set the Trainer up.
+
+    Args:
+        system: what is trained.
+        dataset: training studies.
+        config: the loop.
+        validation: writes and scores validation reports.
+        folder: for checkpoints and logs.
+        seed: of order and dropout.
+        callbacks: further callbacks (progress).
+        dry_run: one step, nothing saved.
+    """
+    processes = max(1, world_size())
+    per_epoch = math.ceil(len(dataset) / (config.batch_size * processes * config.accumulation))
+    steps = max(1, math.ceil(per_epoch * config.epochs))
+    interval = max(1, steps // config.evaluations)
+    on_gpu = torch.cuda.is_available()
+    strategy = "no" if dry_run else "steps"
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        per_device_train_batch_size=config.batch_size,
+        gradient_accumulation_steps=config.accumulation,
+        num_train_epochs=config.epochs,
+        max_steps=1 if dry_run else -1,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        warmup_steps=config.warmup,
+        lr_scheduler_type="cosine",
+        max_grad_norm=config.clip,
+        bf16=config.bf16,
+        gradient_checkpointing=config.gradient_checkpointing,
+        use_cpu=not on_gpu,
+        seed=seed,
+        data_seed=seed,
+        eval_strategy=strategy,
+        eval_steps=interval,
+        save_strategy=strategy,
+        save_steps=interval,
+        save_total_limit=config.keep + 1,
+        load_best_model_at_end=not dry_run,
+        metric_for_best_model=f"eval_{config.metric}",
+        greater_is_better=config.metric != "loss",
+        logging_steps=config.logging_steps,
+        report_to=["tensorboard"] if config.tensorboard and not dry_run else [],
+        remove_unused_columns=False,
+        dataloader_num_workers=config.workers,
+        dataloader_pin_memory=on_gpu,
+        ddp_backend="gloo" if processes > 1 and not on_gpu else None,
+        ddp_find_unused_parameters=True if processes > 1 else None,
+        disable_tqdm=True,
+        label_names=["labels"],
+    )
+    return GeneratorTrainer(
+        loop=config,
+        validation=validation,
+        model=system,
+        args=arguments,
+        train_dataset=dataset,
+        eval_dataset=dataset,
+        data_collator=system.collate,
+        callbacks=[TimeLimit(config.max_minutes), CompletionMarker(), *callbacks],
+    )
+
