@@ -6,10 +6,16 @@ from llmrg.errors import UserError
 from llmrg.studies.phantoms.layouts.chexpert_plus import CheXpertPlusLayout
 from llmrg.studies.phantoms.layouts.layout import Layout
 from llmrg.studies.phantoms.layouts.ped_xray import PedXrayLayout
+from llmrg.studies.phantoms.layouts.r2gen import IuXrayLayout, MimicCxrLayout
 
 __all__ = ["get_layout", "layout_names"]
 
-_LAYOUTS: dict[str, type[Layout]] = {"ped-xray": PedXrayLayout, "chexpert-plus": CheXpertPlusLayout}
+_LAYOUTS: dict[str, type[Layout]] = {
+    "ped-xray": PedXrayLayout,
+    "chexpert-plus": CheXpertPlusLayout,
+    "iu-xray": IuXrayLayout,
+    "mimic-cxr": MimicCxrLayout,
+}
 
 
 def layout_names() -> tuple[str, ...]:
