@@ -16,7 +16,7 @@ _HEART = (
 )
 _MEDIASTINUM = r"(?:cardio[- ]?mediastin\w+|(?:superior )?mediastin\w+)"
 _NORMAL = r"(?:normal|unremarkable|within (?:\w+ )?limits|not widened|not enlarged|stable and normal)"
-_BIG = r"(?:enlarged|enlargement|increased|large|big|prominent|widened)"
+_BIG = r"\b(?:enlarged|enlargement|increased|large|big|prominent|widened)"
 
 _PHRASES = {
     "increased_lung_markings": (
@@ -33,8 +33,8 @@ _PHRASES = {
     ),
     "consolidation": r"\bconsolidat\w*",
     "nodule": (
-        r"nodul\w*|\bmass(?:es)?\b|(?:lung|pulmonary|nodular|cavitary|parenchymal) lesions?|cavit(?:y|ary|ation"
-        r"|ies)\b|neoplas\w+|"
+        r"nodul\w*|\bmass(?:es)?\b|(?:lung|pulmonary|nodular|cavitary|parenchymal) lesions?"
+        r"|\bcavit(?:ary|ation)\b|(?<!thoracic )(?<!pleural )(?<!chest )(?<!abdominal )\bcavit(?:y|ies)\b|neoplas\w+|"
         r"malignan\w+|metasta\w+|carcinoma|tumou?rs?\b"
     ),
     "atelectasis": r"atelecta\w*|collapse[sd]?\b",
@@ -126,7 +126,7 @@ _CUES = (
     r"|(?P<unc>(?:can ?not|could not|can't|unable to)(?: be)?(?: \w+){0,2}? (?:exclude|rule out)|possib\w+|\bmay\b"
     r"|\bmight\b|\bcould\b"
     r"|likely|probabl\w*|suspect\w*|suspicion|favou?r\w*|question\w*|differential|borderline|equivocal|presum\w+"
-    r"|consider\w*"
+    r"|\bconsider(?:ed|ation)?\b"
     r"|if clinical|potential\w*)"
     r"|(?P<either>\bversus\b|\bvs\b\.?)"
     r"|(?P<neg>\bno\b|\bnot\b|\bwithout\b|negative for|(?:free|clear(?: bilaterally)?) of|absence of|\babsent\b"

@@ -12,6 +12,10 @@ from llmrg.findings.mention import Polarity, Severity, Side
 
 __all__ = ["Reading", "read_sentence"]
 
+_EXAMPLES = re.compile(r"[\s，,]*(?:例?如|比如|包括)")
+_ADJOINING = 12
+"""Letters between two findings of one phrase, at most: nodular like opacity."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -65,7 +69,7 @@ class _Reader:
         if len(text) != len(sentence):  # a few letters change length when lowered
             self._shown = text
         self._lexicon = lexicon
-        self._text = lexicon.globally_normal.sub(_blot, lexicon.blanks.sub(_blot, text))
+        self._text = lexicon.blanks.sub(_blot, text)
         self._hits = self._find_hits()
 
     def read(self, wanted: frozenset[str]) -> tuple[Reading, ...]:
@@ -200,13 +204,14 @@ class _Reader:
                     low, high = other.start - start, other.end - start
                     blotted[low:high] = "_" * (other.end - other.start)
             clause = "".join(blotted).rstrip("，,；;。：: ")
-            if not self._lexicon.list_item.match(clause.replace("、", "").replace("及", "").replace("或", "")):
+            examples = _EXAMPLES.match(clause) is not None
+            if not examples and not self._lexicon.list_item.match(re.sub("[、及或]", "", clause)):
                 return False
             start, end = self._clause(start - 1)
             cues = [cue for cue in self._cues if start <= cue.start < end and cue.kind != "pseudo"]
             if cues:
                 last = cues[-1]
-                named = self._hit_between(last.end, end) or re.match(r"[\s，,]*(?:例?如|比如|包括)", clause) is not None
+                named = examples or self._hit_between(last.end, end)
                 return last.kind == "neg" and named
         return False
 
@@ -228,7 +233,7 @@ class _Reader:
         start = hit.end
         following = end
         for other in self._hits[index + 1 :]:
-            if other.start <= start + 1:  # an adjective and its noun share what follows: nodular opacity
+            if self._adjoin(start, other.start):  # an adjective and its noun share what follows: nodular opacity
                 start = max(start, other.end)
             else:
                 following = other.start
@@ -237,6 +242,14 @@ class _Reader:
             cut = self._last_separator(start, following)
             return start, cut if cut is not None else following
         return start, end
+
+    def _adjoin(self, end: int, start: int) -> bool:
+        between = self._text[max(end, 0) : start]
+        return len(between) <= 1 or (
+            len(between) <= _ADJOINING
+            and not self._lexicon.separator.search(between)
+            and not any(pattern.search(between) for pattern in self._lexicon.sides.values())
+        )
 
     def _last_separator(self, start: int, end: int) -> int | None:
         last = None

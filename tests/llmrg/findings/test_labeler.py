@@ -67,7 +67,7 @@ def test_normal_sentences_around_do_not_change_positives(data: st.DataObject, la
 def test_summary_of_several_mentions() -> None:
     labeler = get_labeler(get_vocabulary("chexpert14"), "en")
     mentions = labeler.label(
-        "No pneumothorax. Possible effusion. Small left pleural effusion. Right pleural effusion. Possible pneumothorax."
+        "No pneumothorax. Small left pleural effusion. Right pleural effusion. Possible effusion. Pneumothorax?"
     )
     effusion, pneumothorax = mentions["Pleural Effusion"], mentions["Pneumothorax"]
     assert (effusion.polarity, effusion.side, effusion.severity) == ("positive", "bilateral", "mild")
