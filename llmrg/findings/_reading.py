@@ -13,6 +13,8 @@ from llmrg.findings.mention import Polarity, Severity, Side
 __all__ = ["Reading", "read_sentence"]
 
 _EXAMPLES = re.compile(r"[\s，,]*(?:例?如|比如|包括)")
+_LIST_CLAUSES = 12
+"""Clauses that one negated list may run through, at most."""
 _ADJOINING = 12
 """Letters between two findings of one phrase, at most: nodular like opacity."""
 
@@ -197,7 +199,11 @@ class _Reader:
             return False
         if any(pattern.search(self._text, start, end) for _, pattern in self._lexicon.severities):
             return False
-        while start > 0:
+        if not any(cue.kind == "neg" and cue.end <= start for cue in self._cues):
+            return False
+        for _ in range(_LIST_CLAUSES):
+            if start <= 0:
+                break
             blotted = list(self._text[start:end])
             for other in self._hits:
                 if start <= other.start < end and not other.normal:
