@@ -39,10 +39,10 @@ class EmbeddedModelConfig:
 
     vocabulary_size: int = 1024
     max_token_bytes: int = 18
-    hidden_size: int = 224
-    layers: int = 4
+    hidden_size: int = 192
+    layers: int = 3
     heads: int = 4
-    intermediate_size: int = 576
+    intermediate_size: int = 512
     max_positions: int = 2048
 
     def __post_init__(self) -> None:

@@ -234,6 +234,10 @@ class LanguageModel(nn.Module):
         """Keep activations again."""
         self.causal.activation_checkpointing_disable()
 
+    def gradient_checkpointing_disable(self) -> None:
+        """The same under its older name."""
+        self.activation_checkpointing_disable()
+
     def reference(self) -> dict[str, str | None]:
         """Name and hash the checkpoint this model was read from (see :func:`weights_reference`); read once."""
         if self._reference is None:

@@ -50,9 +50,9 @@ class LanguageModelPretrainingConfig:
     """
 
     model: EmbeddedModelConfig = field(default_factory=EmbeddedModelConfig)
-    max_steps: int = 400
+    max_steps: int = 700
     max_seconds: float | None = None
-    batch_size: int = 32
+    batch_size: int = 8
     learning_rate: float = 2e-3
     warmup_share: float = 0.05
     weight_decay: float = 0.01
