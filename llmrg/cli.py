@@ -39,6 +39,9 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Values that replace those of the file.", show_default=False),
 ]
+IndexFolder = Annotated[
+    Path, typer.Argument(metavar="INDEX", help="A run, or the folder of an index.", show_default=False)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Build everything, run one batch, write nothing and stop.")]
 
@@ -91,7 +94,7 @@ def doctor(as_json: AsJson = False) -> None:
 @data_app.command()
 def phantom(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.", show_default=False)],
-    format_: Annotated[str, typer.Option("--format", help="Layout on disk: ped-xray or chexpert-plus.")],
+    format_: Annotated[str, typer.Option("--format", help="Layout on disk, for example ped-xray or chexpert-plus.")],
     studies: Annotated[int, typer.Option(help="How many studies, each with two films.", min=1)] = 1000,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.", min=0)] = 0,
     size: Annotated[int, typer.Option(help="Side of the films, pixels.", min=32, max=1280)] = 224,
@@ -150,13 +153,14 @@ def index_build(config: Configuration, overrides: Overrides = None) -> None:
 
 @index_app.command("info")
 def index_info(
-    index: Annotated[Path, typer.Argument(metavar="INDEX", help="Folder of an index.", show_default=False)],
+    index: IndexFolder,
     as_json: AsJson = False,
 ) -> None:
     """Describe an index: how many records and patients, of which encoder, how it was made."""
+    from llmrg.generation.similar_studies import find_index
     from retrieval_index import RetrievalIndex
 
-    manifest = RetrievalIndex.load(index, gpu="never").manifest
+    manifest = RetrievalIndex.load(find_index(index), gpu="never").manifest
     if as_json:
         print_json(manifest)
         return
@@ -166,37 +170,36 @@ def index_info(
 
 @index_app.command("search")
 def index_search(
-    index: Annotated[Path, typer.Argument(metavar="INDEX", help="Folder of an index.", show_default=False)],
-    vectors: Annotated[Path, typer.Option(help="Queries: a .npy file of shape [Q, D], one row a query.")],
-    k: Annotated[int, typer.Option("-k", help="Hits a query.", min=1)] = 5,
+    index: IndexFolder,
+    images: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[IMAGE]...", help="Films of one study (INDEX is then a run).", show_default=False),
+    ] = None,
+    vectors: Annotated[Path | None, typer.Option(help="Instead of films: a .npy file [Q, D], one query a row.")] = None,
+    k: Annotated[int, typer.Option("-k", help="Studies a query.", min=1)] = 5,
     exclude_patient: Annotated[list[str] | None, typer.Option(help="A patient that may not be found.")] = None,
     label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A label that hits must have.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the most similar records for vectors."""
-    from retrieval_index import LabelFilter, RetrievalIndex
+    """Find the training studies that are most like a study."""
+    from llmrg.generation.similar_studies import encode_films, search_index
 
-    queries = _read_vectors(vectors)
-    hits = RetrievalIndex.load(index).search(
-        queries,
-        k,
-        exclude_patients=[exclude_patient or None] * len(queries),
-        where=LabelFilter(all_of=tuple(_read_condition(text) for text in label or ())),
+    if bool(images) == (vectors is not None):
+        raise UserError("Films or vectors are needed, and not both", next_step="llmrg index search RUN IMAGE...")
+    found = search_index(
+        index,
+        encode_films(index, images or ()) if vectors is None else _read_vectors(vectors),
+        k=k,
+        exclude_patients=exclude_patient or (),
+        labels=[_read_condition(text) for text in label or ()],
     )
-    found = [
-        [
-            {"id": id_, "score": round(float(score), 6)}
-            for id_, score in zip(ids, scores, strict=True)
-            if id_ is not None
-        ]
-        for ids, scores in zip(hits.ids, hits.scores, strict=True)
-    ]
     if as_json:
         print_json(found)
         return
-    for query, row in enumerate(found):
-        for hit in row:
-            typer.echo(f"{query}\t{hit['id']}\t{hit['score']}")
+    for query, hits in enumerate(found):
+        for hit in hits:
+            labels = ", ".join(sorted(name for name, value in hit["labels"].items() if value == "positive"))
+            typer.echo(f"{query}\t{hit['id']}\t{hit['similarity']:.4f}\t{labels}")
 
 
 @app.command()
@@ -210,6 +213,63 @@ def train(
     from llmrg.training.run import train as train_system
 
     typer.echo(train_system(config, overrides or (), dry_run=dry_run, resume=resume))
+
+
+@app.command()
+def generate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.", show_default=False)],
+    images: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[IMAGE]...", help="Films of one study: PNG, JPEG or DICOM.", show_default=False),
+    ] = None,
+    data: Annotated[Path | None, typer.Option(metavar="CONFIG", help="Data set; by default the run's own.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replaces a value of the data set's file.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Which split of the data set.")] = "test",
+    out: Annotated[Path | None, typer.Option(metavar="FILE.jsonl", help="Where to; needed for a data set.")] = None,
+    evidence: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for evidence pictures.")] = None,
+    decoding: Annotated[
+        str | None, typer.Option(help="greedy, beam or sampling; by default as the run was trained.")
+    ] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(help="Longest report, tokens.", min=1)] = None,
+    seed: Annotated[int | None, typer.Option(help="Of sampling.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Studies at once.", min=1)] = 32,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many studies of the split.", min=1)] = None,
+    prompt: Annotated[str | None, typer.Option(help="Replaces the prompt's instruction.")] = None,
+    language: Annotated[str | None, typer.Option(help="zh or en; checked against the run's.")] = None,
+    view: Annotated[list[str] | None, typer.Option(help="View of each film, in order: PA, lateral, ...")] = None,
+    age: Annotated[float | None, typer.Option(help="Years.", min=0)] = None,
+    sex: Annotated[str | None, typer.Option(help="As a word.")] = None,
+    indication: Annotated[str | None, typer.Option(help="Why the examination was asked for.")] = None,
+    language_model: Annotated[str | None, typer.Option(help="Another place of the base language model.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the report of one study from its films, or the reports of a split of a data set."""
+    from llmrg.generation.command import generate_command
+
+    generate_command(
+        run,
+        images or (),
+        data=data,
+        overrides=set_ or (),
+        split=split,
+        out=out,
+        evidence=evidence,
+        preset=decoding,
+        max_new_tokens=max_new_tokens,
+        seed=seed,
+        batch_size=batch_size,
+        limit=limit,
+        prompt=prompt,
+        language=language,
+        views=view,
+        age=age,
+        sex=sex,
+        indication=indication,
+        language_model=language_model,
+        as_json=as_json,
+    )
 
 
 @app.command()

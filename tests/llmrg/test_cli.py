@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -25,8 +26,12 @@ def run(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[st
 
 def call(*arguments: str) -> int:
     """Run inside this process; the exit code comes back."""
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
+    handlers = logging.getLogger().handlers[:]
+    try:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+    finally:
+        logging.getLogger().handlers[:] = handlers  # pytest's own; the command puts its own in their place
     return int(ended.value.code or 0)
 
 
@@ -101,7 +106,9 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.strip() == __version__
 
 
-@pytest.mark.parametrize("command", [["pretrain"], ["train"], ["benchmark"], ["build-memory"], ["index", "build"]])
+@pytest.mark.parametrize(
+    "command", [["pretrain", "language-model"], ["train"], ["benchmark"], ["build-memory"], ["index", "build"]]
+)
 def test_a_missing_configuration_is_one_message(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert call(*command, "configs/nowhere.yaml") == 2
     err = capsys.readouterr().err
@@ -173,6 +180,9 @@ def test_index_search(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--vectors", "none.npy"], "none.npy"),
         (["--vectors", "bad.npy"], "bad.npy"),
         (["--vectors", "q.npy", "--label", "effusion"], "NAME=VALUE"),
+        ([], "Films or vectors"),
+        (["film.png", "--vectors", "q.npy"], "Films or vectors"),
+        (["film.png"], "'run' is needed"),
     ],
 )
 def test_index_search_mistakes(

@@ -1,0 +1,127 @@
+"""Every shipped configuration is read by the schema of its folder, and what it describes is built."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from llmrg.benchmark.settings import BenchmarkConfig
+from llmrg.config import load_config, to_mapping
+from llmrg.errors import UserError
+from llmrg.evidence.encoder import build_encoder
+from llmrg.findings.vocabulary import get_vocabulary
+from llmrg.studies.settings import DataConfig
+from llmrg.systems.build import encoder_config
+from llmrg.training.settings import TrainConfig
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIGS = ROOT / "configs"
+
+# What the files of a folder describe; launch files are the matter of tests/test_launch.py.
+SCHEMAS: dict[str, Any] = {
+    "data": DataConfig,
+    "quickstart": TrainConfig,
+    "systems": TrainConfig,
+    "benchmark": BenchmarkConfig,
+}
+FILES = sorted(path for path in CONFIGS.rglob("*.y*ml") if path.parent.name != "launch")
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(CONFIGS).as_posix()
+
+
+def is_base(path: Path) -> bool:
+    """Whether other files extend this one: it may then leave keys to them."""
+    for other in FILES:
+        base = yaml.safe_load(other.read_text(encoding="utf-8")).get("extends")
+        if base is not None and (other.parent / base).resolve() == path.resolve():
+            return True
+    return False
+
+
+def load(path: Path) -> Any:
+    return load_config(SCHEMAS[path.relative_to(CONFIGS).parts[0]], path)
+
+
+def is_partial(path: Path) -> bool:
+    """Whether this is only the base of others, which are tested, and lacks keys that they add."""
+    try:
+        load(path)
+    except UserError as error:
+        return is_base(path) and "Missing key" in str(error)
+    return False
+
+
+COMPLETE = [path for path in FILES if path.relative_to(CONFIGS).parts[0] in SCHEMAS and not is_partial(path)]
+
+
+def of(schema: Any) -> list[Path]:
+    return [path for path in COMPLETE if SCHEMAS[path.relative_to(CONFIGS).parts[0]] is schema]
+
+
+def test_every_folder_has_a_schema_and_every_file_a_comment() -> None:
+    assert {path.relative_to(CONFIGS).parts[0] for path in FILES} <= SCHEMAS.keys()
+    unexplained = [path for path in CONFIGS.rglob("*.yaml") if not path.read_text(encoding="utf-8").startswith("#")]
+    assert unexplained == []
+    for path in CONFIGS.rglob("*.json"):
+        json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", COMPLETE, ids=relative)
+def test_configuration_is_read(path: Path) -> None:
+    config = load(path)
+    again = load_config(type(config), path, [])
+    assert to_mapping(again) == to_mapping(config)
+
+
+@pytest.mark.parametrize("path", COMPLETE, ids=relative)
+def test_paths_are_relative(path: Path) -> None:
+    def walk(value: Any) -> list[Path]:
+        if isinstance(value, Path):
+            return [value]
+        if dataclasses.is_dataclass(value):
+            return [found for field in dataclasses.fields(value) for found in walk(getattr(value, field.name))]
+        if isinstance(value, (tuple, list)):
+            return [found for item in value for found in walk(item)]
+        return []
+
+    assert [found for found in walk(load(path)) if found.is_absolute()] == []
+
+
+@pytest.mark.parametrize("path", of(TrainConfig), ids=relative)
+def test_encoder_is_built(path: Path) -> None:
+    """The trunk with its queries, on the meta device: its dimensions hold together, and no memory is taken."""
+    config: TrainConfig = load(path)
+    vision = dataclasses.replace(config.system.vision, pretrained=False, checkpoint=None)
+    system = dataclasses.replace(config.system, vision=vision)
+    with torch.device("meta"):
+        encoder = build_encoder(encoder_config(system, config.data))
+    assert sum(parameter.numel() for parameter in encoder.parameters()) > 10_000
+    assert encoder.backbone.width > 0
+
+
+@pytest.mark.parametrize("path", of(TrainConfig), ids=relative)
+def test_training_knows_its_stages(path: Path) -> None:
+    config: TrainConfig = load(path)
+    sources = config.system.evidence.sources
+    assert ("index" in config.stage_names) == ("retrieved_context" in sources)
+    assert ("memory" in config.stage_names) == any(source.endswith("_memory") for source in sources)
+    assert get_vocabulary(config.data.vocabulary).abnormal
+
+
+@pytest.mark.parametrize("path", of(BenchmarkConfig), ids=relative)
+def test_a_benchmark_fits_the_trainings_of_its_runs(path: Path) -> None:
+    """A run that a shipped training makes is scored on the same studies, films and sections."""
+    trained = {config.out: config for config in map(load, of(TrainConfig))}
+    benchmark: BenchmarkConfig = load(path)
+    for entry in benchmark.systems:
+        assert entry.run is None or entry.run in trained, f"no shipped training writes {entry.run}"
+        if entry.run is not None:
+            assert trained[entry.run].data == benchmark.data
