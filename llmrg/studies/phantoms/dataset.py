@@ -26,7 +26,7 @@ __all__ = ["DRAWING_VERSION", "MAX_SIZE", "MIN_SIZE", "draw_dataset"]
 
 MIN_SIZE, MAX_SIZE = 32, 1280
 # Raised whenever the same seed gives other pixels or words, so that older datasets are drawn again.
-DRAWING_VERSION = 2
+DRAWING_VERSION = 3
 _CHUNK = 8
 
 
@@ -175,7 +175,8 @@ def _draw(slot: Slot, *, root: Path, seed: int, size: int, preset: str, shifted:
 
 
 def _map(draw: partial[PhantomTruth], slots: list[Slot], workers: int | None) -> Iterator[PhantomTruth]:
-    count = min(workers or len(os.sched_getaffinity(0)), max(1, len(slots) // _CHUNK))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = min(workers or cores, max(1, len(slots) // _CHUNK))
     if count == 1:
         yield from map(draw, slots)
         return

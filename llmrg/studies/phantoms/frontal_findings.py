@@ -98,7 +98,7 @@ def _atelectasis(
     for sign in lesion.signs:
         at = _place(chest, sign, lesion.zone, rng)
         if lesion.kind == "plate":
-            thick = 0.036 + 0.022 * grade
+            thick = 0.04 + 0.022 * grade
             bands = plates(grid, rng, at=at, length=0.17 + 0.12 * grade, thick=thick, count=1 + round(1.6 * grade))
             mask = np.maximum(mask, bands * chest.lung(sign))
             continue
@@ -188,7 +188,7 @@ def _thickening(
 ) -> tuple[F32, float]:
     grid, a = chest.grid, chest.anatomy
     mask = np.zeros_like(chest.attenuation)
-    thick = np.float32(0.065 + 0.075 * grade)
+    thick = np.float32(0.075 + 0.075 * grade)
     for sign in lesion.signs:
         uneven = 1 + np.float32(0.22) * grid.texture(rng, 12)
         if lesion.zone == "upper":
@@ -199,7 +199,7 @@ def _thickening(
             band = soft(thick * uneven - (chest.lateral - np.abs(grid.u)), 0.035)
             band = band * soft(0.24 + 0.1 * grade - np.abs(grid.v - np.float32(v)), 0.12)
         mask = np.maximum(mask, band * chest.lung(sign))
-    chest.attenuation += mask * np.float32((0.55 + 0.2 * grade) * contrast)
+    chest.attenuation += mask * np.float32((0.65 + 0.2 * grade) * contrast)
     return mask, _share(chest, mask)
 
 

@@ -54,8 +54,8 @@ PRESETS: dict[str, Preset] = {
     "bench": Preset(
         name="bench",
         severities=(0.3, 0.45, 0.25),
-        floor=0.0,
-        contrast=1.0,
+        floor=0.15,
+        contrast=1.15,
         pose=(3.0, 0.06, 0.06),
         turn=0.03,
         habitus=1.0,

@@ -112,7 +112,7 @@ def draw_study(plan: StudyPlan) -> DrawnStudy:
 
 
 def _vessel_grade(grades: dict[str, float], observation: str) -> float:
-    return 0.3 + 0.7 * grades[observation] if observation in grades else 0.0
+    return 0.4 + 0.6 * grades[observation] if observation in grades else 0.0
 
 
 def _turned(anatomy: Anatomy, rng: np.random.Generator, preset: Preset) -> Anatomy:
