@@ -33,6 +33,7 @@ REDUCTIONS: tuple[tuple[str, str, str], ...] = (
     # A real data set and a real language model are replaced by phantoms in the same layout and the embedded default.
     (r"", r"data\.root=/data/ped_xray", "data.root=data/phantoms/ped_xray"),
     (r"", r"system\.language_model\.path=/models/llm", "system.language_model.path=embedded"),
+    (r"configs/systems/", "", "system.vision.architecture=resnet10t system.vision.pretrained=false data.image_size=64"),
     # What DeepSpeed does is tests/test_launch.py's matter; here the rest of the command is.
     (r"deepspeed_zero2", r"configs/launch/deepspeed_zero2\.yaml --num_processes 4", "configs/launch/cpu.yaml"),
 )
