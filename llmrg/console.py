@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +22,7 @@ _INTERRUPTED = 130
 _INTERNAL = 1
 
 # Loggers that report, for every process, what cannot be helped: parts that only other machines have.
-_NOISY = ("bitsandbytes", "DeepSpeed", "deepspeed", "httpx", "matplotlib", "faiss", "torch.distributed", "jieba")
+_NOISY = ("bitsandbytes", "DeepSpeed", "faiss", "httpx", "jieba", "matplotlib")
 
 
 def run_command(command: Callable[[], Any]) -> int:
@@ -97,7 +98,17 @@ def start_logging(*, verbose: bool = False) -> None:
     for package in ("llmrg", "retrieval_index"):
         logging.getLogger(package).setLevel(logging.DEBUG if verbose else logging.INFO)
     for name in _NOISY:
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.ERROR)
+        # DeepSpeed sets its level anew, with a handler on stdout, when it is imported.
+        logger.filters[:] = [_errors_only]
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers|peft|accelerate|timm|torch")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+
+def _errors_only(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR
 
 
 def _from_system(error: OSError) -> UserError:

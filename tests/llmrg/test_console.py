@@ -106,3 +106,17 @@ def test_logs_go_to_stderr() -> None:
     assert "heard" in done.stderr
     assert "detail" not in done.stderr
     assert "noise" not in done.stderr
+
+
+def test_nothing_of_other_libraries_gets_between_the_figures() -> None:
+    """DeepSpeed logs to stdout when it is imported, which peft and accelerate do."""
+    script = (
+        "from llmrg.console import print_json, start_logging\n"
+        "start_logging()\n"
+        "import peft, accelerate\n"
+        "from transformers import Trainer\n"
+        "print_json([1])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+    assert json.loads(done.stdout) == [1]
+    assert done.stderr == ""
