@@ -13,7 +13,7 @@ from llmrg.evidence.base import Evidence
 from llmrg.evidence.projection import TokenProjection
 from llmrg.findings.vocabulary import Finding
 from llmrg.language.token_space import TokenSpace
-from llmrg.studies.batches import StudyBatch
+from llmrg.studies.batches import VIEW_CODES, StudyBatch
 from llmrg.vision.features import VisualFeatures
 
 __all__ = ["DiseaseAnswers", "DiseaseQueries", "DiseaseQuerySource", "diagnosis_losses"]
@@ -39,8 +39,9 @@ class DiseaseAnswers:
 class DiseaseQueries(nn.Module):
     """Cross-attention from learnt query tokens, one a finding, to the visual tokens of all views.
 
-    Each query also scores every place by itself; the soft maximum of those scores (log-mean-exp) joins its logits, so
-    that a lesion of one token is not averaged away (Pinheiro & Collobert, CVPR 2015, equation 6).
+    Attention alone starts as an average, in which a lesion of one token drowns and from which learning is slow. So
+    each query also sees every channel's maximum over the places of each view, and it scores every place by itself; the
+    soft maximum of those scores (log-mean-exp; Pinheiro & Collobert, CVPR 2015, equation 6) joins its logits.
 
     Args:
         findings: F, number of queries.
@@ -62,6 +63,7 @@ class DiseaseQueries(nn.Module):
         self.key = nn.Linear(width, width, bias=False)
         self.value = nn.Linear(width, width)
         self.output = nn.Linear(width, width)
+        self.peaks = nn.Linear(2 * width, width)
         self.feed_forward = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
@@ -82,7 +84,7 @@ class DiseaseQueries(nn.Module):
         hidden = ~features.mask[:, None, None, :]
         attention = torch.einsum("fhe,bthe->bhft", query, key).masked_fill(hidden, float("-inf")).softmax(-1)
         mixed = torch.einsum("bhft,bthe->bfhe", attention, value).reshape(batch, -1, width)
-        found = self.queries + self.output(mixed)
+        found = self.queries + self.output(mixed) + self.peaks(_view_maxima(tokens, features)).unsqueeze(1)
         found = self.token_norm(found + self.feed_forward(found))
         local = torch.einsum("btd,fcd->bfct", tokens, self.locate)
         counts = features.mask.sum(-1).clamp(min=1).view(-1, 1, 1)
@@ -91,6 +93,16 @@ class DiseaseQueries(nn.Module):
         looked = attention.mean(1)
         pull = local[:, :, 0].masked_fill(hidden[:, 0], float("-inf")).mul(self.sharpness).softmax(-1)
         return DiseaseAnswers(tokens=found, logits=logits, attention=(looked + pull) / 2)
+
+
+def _view_maxima(tokens: Tensor, features: VisualFeatures) -> Tensor:
+    """Each channel's maximum over frontal (or unknown) and over lateral places: [B, 2D], 0 where there is no such view."""
+    lateral = features.view == VIEW_CODES["lateral"]
+    maxima = []
+    for chosen in (features.mask & ~lateral, features.mask & lateral):
+        highest = tokens.masked_fill(~chosen.unsqueeze(-1), float("-inf")).amax(dim=1)
+        maxima.append(torch.where(chosen.any(dim=1, keepdim=True), highest, torch.zeros_like(highest)))
+    return torch.cat(maxima, dim=-1)
 
 
 def diagnosis_losses(logits: Tensor, targets: Mapping[str, Tensor], *, smoothing: float = 0.0) -> dict[str, Tensor]:

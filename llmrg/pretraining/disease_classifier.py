@@ -14,10 +14,12 @@ import torch
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
 from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
 
 from llmrg.artefacts import Manifest, atomic_directory, write_text
 from llmrg.evidence.disease_queries import diagnosis_losses
 from llmrg.evidence.encoder import EncoderConfig, StudyEncoder, build_encoder, save_encoder
+from llmrg.pretraining.precision import use_bf16
 from llmrg.pretraining.settings import DiseaseClassifierConfig
 from llmrg.pretraining.time_limit import TimeLimit
 from llmrg.studies.batches import StudyBatch
@@ -94,7 +96,7 @@ def pretrain_disease_classifier(
             warmup_steps=config.warmup,
             lr_scheduler_type="cosine",
             max_grad_norm=1.0,
-            bf16=config.bf16,
+            bf16=use_bf16(config.precision),
             use_cpu=not torch.cuda.is_available(),
             seed=seed,
             save_strategy="no",
@@ -113,6 +115,7 @@ def pretrain_disease_classifier(
             data_collator=_collate,
             callbacks=[TimeLimit(config.max_minutes), *callbacks],
         )
+        trainer.remove_callback(PrinterCallback)  # our own progress callback speaks instead
         trainer.train()
     trained = model.encoder.eval()
     if dry_run:

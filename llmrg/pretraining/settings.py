@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from llmrg.pretraining.precision import Precision
+
 __all__ = ["DiseaseClassifierConfig"]
 
 
@@ -20,7 +22,7 @@ class DiseaseClassifierConfig:
         smoothing: label smoothing of presence.
         side_weight: weight of the side loss beside the presence loss.
         max_minutes: stop after this long (the schedule is then cut short and a warning says so); None has no limit.
-        bf16: train in bfloat16 autocast.
+        precision: see :func:`llmrg.pretraining.precision.use_bf16`.
         workers: data loading processes.
     """
 
@@ -32,7 +34,7 @@ class DiseaseClassifierConfig:
     smoothing: float = 0.0
     side_weight: float = 0.5
     max_minutes: float | None = None
-    bf16: bool = False
+    precision: Precision = "auto"
     workers: int = 0
 
     def __post_init__(self) -> None:

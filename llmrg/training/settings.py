@@ -7,6 +7,7 @@ from pathlib import Path
 
 from llmrg.language.settings import DecodingConfig
 from llmrg.pretraining.language_model import LanguageModelPretrainingConfig
+from llmrg.pretraining.precision import Precision
 from llmrg.pretraining.settings import DiseaseClassifierConfig
 from llmrg.studies.augmentation import AugmentationConfig
 from llmrg.studies.settings import DataConfig
@@ -66,7 +67,7 @@ class LoopConfig:
         weight_decay: of AdamW.
         warmup: share of the steps in which the learning rates rise.
         clip: largest gradient norm.
-        bf16: train in bfloat16 autocast.
+        precision: see :func:`llmrg.pretraining.precision.use_bf16`.
         gradient_checkpointing: recompute the language model's activations.
         workers: data loading processes.
         evaluations: how often validation reports are generated in the whole training (at its end always).
@@ -88,7 +89,7 @@ class LoopConfig:
     weight_decay: float = 0.01
     warmup: float = 0.05
     clip: float = 1.0
-    bf16: bool = False
+    precision: Precision = "auto"
     gradient_checkpointing: bool = False
     workers: int = 0
     evaluations: int = 3

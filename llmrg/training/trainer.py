@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
 
+from llmrg.pretraining.precision import use_bf16
 from llmrg.pretraining.time_limit import TimeLimit
 from llmrg.studies.dataset import StudyDataset
 from llmrg.systems.report_generator import ReportGenerator
@@ -145,7 +147,7 @@ def build_trainer(
         warmup_steps=config.warmup,
         lr_scheduler_type="cosine",
         max_grad_norm=config.clip,
-        bf16=config.bf16,
+        bf16=use_bf16(config.precision),
         gradient_checkpointing=config.gradient_checkpointing,
         use_cpu=not on_gpu,
         seed=seed,
@@ -168,7 +170,7 @@ def build_trainer(
         disable_tqdm=True,
         label_names=["labels"],
     )
-    return GeneratorTrainer(
+    trainer = GeneratorTrainer(
         loop=config,
         validation=validation,
         model=system,
@@ -178,4 +180,5 @@ def build_trainer(
         data_collator=system.collate,
         callbacks=[TimeLimit(config.max_minutes), CompletionMarker(), *callbacks],
     )
-
+    trainer.remove_callback(PrinterCallback)  # our own progress callback speaks instead
+    return trainer
