@@ -95,16 +95,23 @@ def _read_chain(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
 
 def _expand(values: dict[str, Any], path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     """Resolve ``extends`` of this mapping and of the mappings inside it."""
-    own = {
-        str(key): _expand(dict(value), path, seen) if isinstance(value, Mapping) else value
-        for key, value in values.items()
-        if key != "extends"
-    }
+    own = {str(key): _expand_value(value, path, seen) for key, value in values.items() if key != "extends"}
     bases = values.get("extends", [])
+    bases = [bases] if isinstance(bases, str) else bases
+    if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
+        raise UserError(f"extends must name a file or a list of files, not {bases!r}", where=str(path))
     result: dict[str, Any] = {}
-    for base in [bases] if isinstance(bases, str) else bases:
-        result = _merge(result, _read_chain(path.parent / str(base), seen))
+    for base in bases:
+        result = _merge(result, _read_chain(path.parent / base, seen))
     return _merge(result, own)
+
+
+def _expand_value(value: Any, path: Path, seen: tuple[Path, ...]) -> Any:
+    if isinstance(value, Mapping):
+        return _expand(dict(value), path, seen)
+    if isinstance(value, list):
+        return [_expand_value(item, path, seen) for item in value]
+    return value
 
 
 def _merge(base: dict[str, Any], update: Mapping[str, Any]) -> dict[str, Any]:

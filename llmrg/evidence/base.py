@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from llmrg.language.token_space import TokenSpace
 from llmrg.studies.batches import StudyBatch
@@ -56,10 +56,3 @@ class EvidenceSource(Protocol):
     ) -> Evidence:
         """Give evidence; ``earlier`` holds that of the sources before this one, by kind."""
         ...
-
-
-def as_module(source: EvidenceSource) -> nn.Module:
-    """View a source as the module it is (sources are modules; the protocol names only the call)."""
-    if not isinstance(source, nn.Module):
-        raise TypeError(f"evidence source {source.kind!r} is not a torch module")
-    return source

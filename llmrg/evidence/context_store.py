@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -19,6 +20,7 @@ __all__ = ["ContextStore"]
 
 INDEX = "faiss"
 TENSORS = "context.safetensors"
+REBUILD = "build it again with llmrg index build"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,9 @@ class ContextStore:
         labels: [N, F] bool, findings their reports state.
         neighbours: [N, C] rows of each study's nearest studies of other patients, -1 where there are fewer.
         similarities: [N, C] their similarities.
+
+    Raises:
+        ValueError: not one row a record.
     """
 
     index: RetrievalIndex
@@ -42,6 +47,11 @@ class ContextStore:
     labels: Tensor
     neighbours: Tensor
     similarities: Tensor
+
+    def __post_init__(self) -> None:
+        counts = {len(rows) for rows in (self.visual, self.reports, self.labels, self.neighbours, self.similarities)}
+        if counts != {len(self.index)}:
+            raise ValueError(f"{len(self.index)} records, but {sorted(counts)} rows")
 
     def save(self, directory: Path) -> str:
         """Write into ``directory``; return the hash of the tensors."""
@@ -69,27 +79,29 @@ class ContextStore:
         try:
             if file_hash(directory / TENSORS) != manifest.details.get("tensors_hash"):
                 raise UserError("The index is damaged: its hash differs from its manifest's", where=str(directory))
-            index = RetrievalIndex.load(directory / INDEX)
+            index = RetrievalIndex.load(directory / INDEX, encoder_hash=manifest.encoder_hash)
             tensors = load_file(directory / TENSORS)
+            store = cls(
+                index=index,
+                visual=tensors["visual"],
+                reports=tensors["reports"],
+                labels=tensors["labels"].bool(),
+                neighbours=tensors["neighbours"],
+                similarities=tensors["similarities"],
+            )
         except RetrievalIndexError as error:
-            raise UserError(str(error), where=str(directory), next_step="build it again with llmrg index build") from error
-        except OSError as error:
-            raise UserError("The index cannot be read", where=str(directory)) from error
-        store = cls(
-            index=index,
-            visual=tensors["visual"],
-            reports=tensors["reports"],
-            labels=tensors["labels"].bool(),
-            neighbours=tensors["neighbours"],
-            similarities=tensors["similarities"],
-        )
+            raise UserError(str(error), where=str(directory), next_step=REBUILD) from error
+        except (OSError, KeyError, ValueError, SafetensorError) as error:
+            raise UserError(
+                f"The index cannot be read: {type(error).__name__}", where=str(directory), next_step=REBUILD
+            ) from error
         return store, manifest
 
     def search(self, vectors: Tensor, k: int, *, patients: list[str]) -> tuple[Tensor, Tensor]:
         """Find the nearest studies of other patients.
 
         Args:
-            vectors: [Q, W] retrieval vectors.
+            vectors: [Q, W] retrieval vectors (:func:`llmrg.evidence.encoder.retrieval_vectors`).
             k: how many.
             patients: the patient of each query, never returned.
 

@@ -49,6 +49,9 @@ class DiseaseQueries(nn.Module):
         heads: attention heads; ``width`` must be divisible by it.
         sharpness: r of the log-mean-exp.
         dropout: on the query tokens before the classifier.
+
+    Raises:
+        ValueError: ``width`` cannot be shared among the heads.
     """
 
     def __init__(
@@ -74,7 +77,11 @@ class DiseaseQueries(nn.Module):
         self.bias = nn.Parameter(torch.full((findings, 3), -1.5))
 
     def forward(self, features: VisualFeatures) -> DiseaseAnswers:
-        """Ask every query of every study."""
+        """Ask every query of every study.
+
+        Args:
+            features: every study has a token that its mask does not hide.
+        """
         tokens = self.norm(features.tokens)
         batch, length, width = tokens.shape
         head_width = width // self.heads
@@ -96,7 +103,7 @@ class DiseaseQueries(nn.Module):
 
 
 def _view_maxima(tokens: Tensor, features: VisualFeatures) -> Tensor:
-    """Each channel's maximum over frontal (or unknown) and over lateral places: [B, 2D], 0 where there is no such view."""
+    """Each channel's maximum over frontal (or unknown) and over lateral places [B, 2D]; 0 where a view is absent."""
     lateral = features.view == VIEW_CODES["lateral"]
     maxima = []
     for chosen in (features.mask & ~lateral, features.mask & lateral):
@@ -137,7 +144,7 @@ class DiseaseQuerySource(nn.Module):
         scale: root mean square of the decoder's word embeddings.
         loss_weight: weight of the auxiliary classification losses.
         smoothing: label smoothing of presence.
-        side_threshold: probability above which a side is stated in the record.
+        side_threshold: probability from which on a side is stated in the record.
     """
 
     kind = "disease_queries"
@@ -170,7 +177,7 @@ class DiseaseQuerySource(nn.Module):
         *,
         with_records: bool = False,
     ) -> Evidence:
-        """Give one token a finding; auxiliary losses where the batch carries targets."""
+        """Give one token a finding; auxiliary losses where the batch carries targets and the queries are trained."""
         answers = self.queries(features)
         probabilities = answers.logits.sigmoid()
         stated = torch.cat([probabilities[..., :1], probabilities[..., 1:] * probabilities[..., :1]], dim=-1)
@@ -197,9 +204,7 @@ class DiseaseQuerySource(nn.Module):
                 side = None
                 if finding.sided:
                     on_left, on_right = left >= self.side_threshold, right >= self.side_threshold
-                    side = "bilateral" if on_left and on_right else "left" if left >= right else "right"
-                items.append(
-                    {"finding": finding.name, "probability": round(present, 4), "side": side, "picture": None}
-                )
+                    side = "bilateral" if on_left and on_right else "left" if on_left else "right" if on_right else None
+                items.append({"finding": finding.name, "probability": round(present, 4), "side": side, "picture": None})
             records.append({"kind": self.kind, "items": items})
         return records

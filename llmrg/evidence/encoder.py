@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
@@ -78,23 +79,28 @@ class StudyEncoder(nn.Module):
 
     @torch.no_grad()
     def encode(self, batches: Iterable[StudyBatch]) -> dict[str, Tensor]:
-        """Encode studies in evaluation mode.
+        """Encode studies in evaluation mode; the mode is as before afterwards.
+
+        Args:
+            batches: at least one batch.
 
         Returns:
-            ``vectors`` [N, R] for retrieval (see :func:`retrieval_vectors`), ``pooled`` [N, D], ``tokens`` [N, F, D] and
-            ``probabilities`` [N, F, 3], on the CPU.
+            ``vectors`` [N, D + 3F] for retrieval (see :func:`retrieval_vectors`), ``pooled`` [N, D], ``tokens``
+            [N, F, D] and ``probabilities`` [N, F, 3], float32 on the CPU.
         """
         was_training = self.training
         self.eval()
         device = next(self.parameters()).device
         found: dict[str, list[Tensor]] = {"vectors": [], "pooled": [], "tokens": [], "probabilities": []}
-        for batch in batches:
-            features, answers = self(batch.to(device))
-            found["vectors"].append(retrieval_vectors(features, answers).cpu())
-            found["pooled"].append(features.pooled.float().cpu())
-            found["tokens"].append(answers.tokens.float().cpu())
-            found["probabilities"].append(answers.logits.float().sigmoid().cpu())
-        self.train(was_training)
+        try:
+            for batch in batches:
+                features, answers = self(batch.to(device))
+                found["vectors"].append(retrieval_vectors(features, answers).cpu())
+                found["pooled"].append(features.pooled.float().cpu())
+                found["tokens"].append(answers.tokens.float().cpu())
+                found["probabilities"].append(answers.logits.float().sigmoid().cpu())
+        finally:
+            self.train(was_training)
         return {name: torch.cat(parts) for name, parts in found.items()}
 
 
@@ -112,8 +118,17 @@ def retrieval_vectors(features: VisualFeatures, answers: DiseaseAnswers) -> Tens
 
 
 def build_encoder(config: EncoderConfig) -> StudyEncoder:
-    """Build an encoder with fresh (or the trunk's published) weights."""
+    """Build an encoder with fresh (or the trunk's published) weights.
+
+    Raises:
+        UserError: the trunk cannot be built, or its width cannot be shared among the heads of the queries.
+    """
     backbone = build_backbone(config.vision, image_size=config.image_size)
+    if backbone.width % config.queries.heads:
+        raise UserError(
+            f"The trunk's width {backbone.width} is not divisible by {config.queries.heads} heads",
+            where="evidence.disease_queries.heads",
+        )
     queries = DiseaseQueries(
         findings=len(config.findings),
         width=backbone.width,
@@ -144,11 +159,15 @@ def load_encoder(directory: str | Path) -> tuple[StudyEncoder, Manifest]:
     directory = Path(directory)
     manifest = read_manifest(directory)
     manifest.require(kind="disease_classifier", where=directory)
+    if not (directory / WEIGHTS).is_file():
+        raise UserError("The encoder's weights are missing", where=str(directory / WEIGHTS))
     if file_hash(directory / WEIGHTS) != manifest.encoder_hash:
-        raise UserError("The encoder's weights are damaged: their hash differs from the manifest's", where=str(directory))
+        raise UserError(
+            "The encoder's weights are damaged: their hash differs from the manifest's", where=str(directory)
+        )
     encoder = build_encoder(load_config(EncoderConfig, directory / SETTINGS))
     try:
         encoder.load_state_dict(load_file(directory / WEIGHTS))
-    except RuntimeError as error:
+    except (RuntimeError, SafetensorError) as error:
         raise UserError("The encoder's weights do not fit its settings", where=str(directory)) from error
     return encoder, manifest

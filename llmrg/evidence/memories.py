@@ -22,7 +22,8 @@ __all__ = ["HopfieldMemory"]
 class HopfieldMemory(nn.Module):
     """One Hopfield memory whose states are the disease query tokens (AM-MRG, section 3).
 
-    Patterns of the query's own patient never answer, in training or later.
+    Patterns of the query's own patient never answer, in training or later; where the bank holds no others, the
+    memory is silent (masked) for that study.
 
     Args:
         kind: ``visual_memory`` or ``report_memory``.
@@ -72,28 +73,36 @@ class HopfieldMemory(nn.Module):
     ) -> Evidence:
         """Give one token a finding: the memory's answer to that disease query."""
         asked = earlier["disease_queries"]
-        mask = self._mask(batch)
+        allowed = self._allowed(batch)
+        answering = None if allowed is None else allowed.any(dim=1, keepdim=True)
+        # A softmax over nothing is not a number: where nothing may answer, all do, and what they say is masked.
+        mask = None if allowed is None or answering is None else allowed | ~answering
         answers, association = self.retrieval(asked.state["tokens"], self.patterns, mask)
         embeddings = self.projection(answers)
+        heard = embeddings.new_ones(embeddings.shape[:2], dtype=torch.bool)
+        if answering is not None:
+            heard = heard & answering
+            embeddings = embeddings * answering.unsqueeze(-1)
+            association = association * answering[:, None, None]
         return Evidence(
             kind=self.kind,
             embeddings=embeddings,
-            mask=embeddings.new_ones(embeddings.shape[:2], dtype=torch.bool),
+            mask=heard,
             records=self._records(association.mean(1), asked.state["probabilities"]) if with_records else [],
         )
 
-    def _mask(self, batch: StudyBatch) -> Tensor | None:
+    def _allowed(self, batch: StudyBatch) -> Tensor | None:
+        """[B, N] bool, False at patterns of the query's own patient; None where there are none."""
         own = [self._rows.get(study.patient_id, []) for study in batch.studies]
         if not any(own):
             return None
-        mask = torch.ones(len(own), len(self.patterns), dtype=torch.bool)
+        allowed = torch.ones(len(own), len(self.patterns), dtype=torch.bool)
         for index, rows in enumerate(own):
-            mask[index, rows] = False
-            if not mask[index].any():
-                mask[index] = True  # a bank of this one patient alone: nothing else could answer
-        return mask.to(self.patterns.device)
+            allowed[index, rows] = False
+        return allowed.to(self.patterns.device)
 
     def _records(self, association: Tensor, probabilities: Tensor) -> list[dict[str, object]]:
+        """Name the strongest patterns of every finding that is more likely present than not."""
         top = association.topk(min(self.strongest, association.shape[-1]), dim=-1)
         records: list[dict[str, object]] = []
         for weights, rows, present in zip(
@@ -111,6 +120,7 @@ class HopfieldMemory(nn.Module):
                 for index, finding in enumerate(self.findings)
                 if present[index] >= 0.5
                 for weight, row in zip(weights[index], rows[index], strict=True)
+                if weight > 0  # those of the own patient have no weight
             ]
             records.append({"kind": self.kind, "items": items})
         return records

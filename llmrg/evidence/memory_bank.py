@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from llmrg.artefacts import file_hash, write_text
 from llmrg.errors import UserError
 
 __all__ = ["MemoryBank", "Pattern", "sample_patterns"]
+
+PATTERNS_HASH = "patterns_sha256"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,15 @@ class Pattern:
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryBank:
-    """Patterns [N, D] and where each comes from."""
+    """Patterns and where each comes from.
+
+    Args:
+        vectors: [N, D], at least one.
+        patterns: N.
+
+    Raises:
+        ValueError: none, or not as many vectors as patterns.
+    """
 
     vectors: Tensor
     patterns: tuple[Pattern, ...]
@@ -40,17 +51,27 @@ class MemoryBank:
             raise ValueError("a memory bank must hold at least one pattern")
 
     def save(self, directory: Path, name: str) -> None:
-        """Write ``NAME.safetensors`` and ``NAME.jsonl`` into ``directory``."""
-        save_file({"vectors": self.vectors.contiguous().cpu()}, directory / f"{name}.safetensors")
+        """Write ``NAME.safetensors``, which carries the hash of the patterns, and ``NAME.jsonl``, the patterns."""
         rows = (
             {"study_id": p.study_id, "patient_id": p.patient_id, "finding": p.finding, "row": i}
             for i, p in enumerate(self.patterns)
         )
-        write_text(directory / f"{name}.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        write_text(directory / f"{name}.jsonl", text)
+        save_file(
+            {"vectors": self.vectors.contiguous().cpu()},
+            directory / f"{name}.safetensors",
+            metadata={PATTERNS_HASH: file_hash(directory / f"{name}.jsonl")},
+        )
 
     @classmethod
     def load(cls, directory: Path, name: str, *, sha256: str | None = None) -> MemoryBank:
         """Read a bank.
+
+        Args:
+            directory: what :meth:`save` wrote into.
+            name: of the bank.
+            sha256: of ``NAME.safetensors``, if its manifest states it.
 
         Raises:
             UserError: files missing, damaged, or not of the expected hash.
@@ -59,9 +80,15 @@ class MemoryBank:
         try:
             if sha256 is not None and file_hash(path) != sha256:
                 raise UserError("The memory bank is damaged: its hash differs from its manifest's", where=str(path))
-            vectors = load_file(path)["vectors"]
-            lines = (directory / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
-            rows = [json.loads(line) for line in lines]
+            with safe_open(path, framework="pt") as file:
+                vectors = file.get_tensor("vectors")
+                expected = (file.metadata() or {}).get(PATTERNS_HASH)
+            if expected is not None and file_hash(directory / f"{name}.jsonl") != expected:
+                raise UserError(
+                    "The memory bank is damaged: its patterns do not belong to its vectors", where=str(path)
+                )
+            with (directory / f"{name}.jsonl").open(encoding="utf-8", newline="\n") as lines:
+                rows = [json.loads(line) for line in lines]
             patterns = tuple(
                 Pattern(study_id=row["study_id"], patient_id=row["patient_id"], finding=row["finding"]) for row in rows
             )
@@ -83,6 +110,9 @@ def sample_patterns(patterns: Sequence[Pattern], *, per_finding: int, seed: int)
         patterns: all candidates.
         per_finding: most of one finding.
         seed: of the choice.
+
+    Returns:
+        Their places in ``patterns``, rising.
     """
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(patterns), generator=generator).tolist()

@@ -24,4 +24,4 @@ class TokenProjection(nn.Module):
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Map [..., width] to [..., size]."""
-        return self.norm(self.linear(vectors))  # type: ignore[no-any-return]
+        return self.norm(self.linear(vectors))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from llmrg.evidence.base import Evidence
 from llmrg.evidence.context_store import ContextStore
@@ -32,15 +33,20 @@ def choose_context(agreement: Tensor, similarity: Tensor, valid: Tensor, *, posi
     Returns:
         [B, positives + negatives] columns of the candidates, -1 where there are too few.
     """
-    nearness = similarity.clamp(-1, 1) * 1e-3
-    agree = (agreement + nearness).masked_fill(~valid, float("-inf"))
-    first = agree.argsort(dim=1, descending=True, stable=True)[:, :positives]
-    chosen = torch.zeros_like(valid).scatter_(1, first, True)
-    differ = (nearness - agreement).masked_fill(~valid | chosen, float("-inf"))
-    second = differ.argsort(dim=1, descending=True, stable=True)[:, :negatives]
-    columns = torch.cat([first, second], dim=1)
-    usable = torch.cat([agree.gather(1, first), differ.gather(1, second)], dim=1).isfinite()
-    return columns.masked_fill(~usable, -1)
+    nearest = similarity.argsort(dim=1, descending=True, stable=True)
+    first = _first_by(agreement, nearest, valid, positives)
+    taken = torch.zeros(len(valid), valid.shape[1] + 1, dtype=torch.bool, device=valid.device)
+    taken.scatter_(1, first.masked_fill(first < 0, valid.shape[1]), True)
+    second = _first_by(-agreement, nearest, valid & ~taken[:, :-1], negatives)
+    return torch.cat([first, second], dim=1)
+
+
+def _first_by(score: Tensor, nearest: Tensor, valid: Tensor, count: int) -> Tensor:
+    """The ``count`` valid columns of highest score [B, count], the nearer first where scores are equal; -1 for none."""
+    ranked = score.masked_fill(~valid, float("-inf")).gather(1, nearest)
+    columns = nearest.gather(1, ranked.argsort(dim=1, descending=True, stable=True))[:, :count]
+    columns = columns.masked_fill(~valid.gather(1, columns), -1)
+    return functional.pad(columns, (0, count - columns.shape[1]), value=-1)
 
 
 class RetrievedContext(nn.Module):
@@ -49,6 +55,9 @@ class RetrievedContext(nn.Module):
     A token is the projected residual of the query's pooled vector against a retrieved study's, plus that study's
     report vector, plus whether it agrees or disagrees with the findings predicted for the query. Studies of the
     query's own patient are never retrieved.
+
+    While training, the neighbours that the store keeps of the indexed studies serve (they were searched once, without
+    augmentation); otherwise every study is searched, for a study from elsewhere may bear the id of an indexed one.
 
     Args:
         store: the indexed training studies.
@@ -83,7 +92,7 @@ class RetrievedContext(nn.Module):
         self.register_buffer("reports", store.reports.float(), persistent=False)
         self.register_buffer("labels", store.labels, persistent=False)
         self.records_of_rows = store.index.records
-        self._row_of = {record.id: row for row, record in enumerate(self.records_of_rows)}
+        self._row_of = {(record.id, record.patient): row for row, record in enumerate(self.records_of_rows)}
         width = store.visual.shape[1]
         self.difference = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width))
         self.report = nn.Linear(store.reports.shape[1], width)
@@ -134,17 +143,18 @@ class RetrievedContext(nn.Module):
 
     @torch.no_grad()
     def _neighbours(self, batch: StudyBatch, features: VisualFeatures) -> tuple[Tensor, Tensor, Tensor]:
-        """Pooled vectors [B, D], candidate rows [B, C] and similarities [B, C]; training studies were searched once."""
+        """Pooled vectors [B, D] of the index's encoder, candidate rows [B, C] and similarities [B, C]."""
         device = self.visual.device
         count = self.config.candidates
-        known = [self._row_of.get(study.id) for study in batch.studies]
+        cached = self.store.neighbours.shape[1]
+        keeps = self.training and cached >= count
+        known = [self._row_of.get((study.id, study.patient_id)) if keeps else None for study in batch.studies]
         pooled = self.visual.new_zeros(len(known), self.visual.shape[1])
         rows = torch.full((len(known), count), -1, dtype=torch.long)
         similarity = torch.zeros(len(known), count)
-        cached = self.store.neighbours.shape[1]
-        fresh = [place for place, row in enumerate(known) if row is None or cached < count]
+        fresh = [place for place, row in enumerate(known) if row is None]
         for place, row in enumerate(known):
-            if row is not None and cached >= count:
+            if row is not None:
                 pooled[place] = self.visual[row]
                 rows[place] = self.store.neighbours[row, :count]
                 similarity[place] = self.store.similarities[row, :count]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 __all__ = [
+    "SOURCES",
     "DiseaseQueriesConfig",
     "EvidenceConfig",
     "MemoryConfig",
     "PatchesConfig",
     "RetrievedContextConfig",
-    "SOURCES",
 ]
 
 SOURCES = ("patches", "disease_queries", "visual_memory", "report_memory", "retrieved_context")
@@ -25,6 +25,10 @@ class PatchesConfig:
     """
 
     pool: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.pool is not None and self.pool < 1:
+            raise ValueError(f"pool must be at least 1, not {self.pool}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,15 @@ class DiseaseQueriesConfig:
     loss_weight: float = 1.0
     smoothing: float = 0.0
     sharpness: float = 4.0
+
+    def __post_init__(self) -> None:
+        if self.heads < 1:
+            raise ValueError(f"heads must be at least 1, not {self.heads}")
+        for name in ("dropout", "smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must lie in [0, 1), not {getattr(self, name)}")
+        if self.loss_weight < 0 or self.sharpness <= 0:
+            raise ValueError("loss_weight must not be negative and sharpness must be positive")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +81,16 @@ class MemoryConfig:
     per_finding: int = 500
     strongest: int = 3
 
+    def __post_init__(self) -> None:
+        for name in ("heads", "head_width", "steps", "per_finding"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        if self.beta is not None and self.beta <= 0:
+            raise ValueError(f"beta must be positive, not {self.beta}")
+        if self.strongest < 0:
+            raise ValueError(f"strongest must not be negative, not {self.strongest}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class RetrievedContextConfig:
@@ -86,8 +109,10 @@ class RetrievedContextConfig:
     threshold: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.positives + self.negatives < 1:
-            raise ValueError("positives + negatives must be at least 1")
+        if min(self.positives, self.negatives) < 0 or self.positives + self.negatives < 1:
+            raise ValueError("positives and negatives must not be negative, and together at least 1")
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"threshold must lie between 0 and 1, not {self.threshold}")
         if self.candidates < self.positives + self.negatives:
             raise ValueError("candidates must be at least positives + negatives")
 

@@ -163,4 +163,3 @@ def classifier_scores(encoder: StudyEncoder, dataset: StudyDataset, *, batch_siz
         "macro_f1": float(per_class.mean()),
         "per_class": dict(zip(names, (round(float(value), 4) for value in per_class), strict=True)),
     }
-

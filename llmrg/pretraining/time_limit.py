@@ -6,6 +6,7 @@ import logging
 import time
 from typing import Any
 
+import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 __all__ = ["TimeLimit"]
@@ -15,6 +16,9 @@ logger = logging.getLogger(__name__)
 
 class TimeLimit(TrainerCallback):
     """Stop after so many minutes, with a warning, because the schedule is then cut short.
+
+    In distributed training the first process decides: clocks differ, and processes that stop at different steps would
+    wait for each other for ever.
 
     Args:
         minutes: since training began; None has no limit.
@@ -34,7 +38,7 @@ class TimeLimit(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
         """Ask the trainer to stop when the time is up."""
-        if self.minutes is not None and time.monotonic() - self.started > self.minutes * 60:
+        if self.minutes is not None and self._is_over(self.minutes * 60, args):
             if not control.should_training_stop:
                 logger.warning(
                     "training stopped after %.1f minutes at step %d of %d: max_minutes reached",
@@ -44,3 +48,11 @@ class TimeLimit(TrainerCallback):
                 )
             control.should_training_stop = True
         return control
+
+    def _is_over(self, seconds: float, args: TrainingArguments) -> bool:
+        over = time.monotonic() - self.started > seconds
+        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+            return over
+        decision = torch.tensor(int(over), device=args.device)
+        torch.distributed.broadcast(decision, src=0)
+        return bool(decision)

@@ -17,12 +17,15 @@ class AugmentationConfig:
 
     Args:
         enabled: augment at all.
-        rotation: degrees either way.
-        zoom: relative size change either way.
-        shift: of the side, either way.
-        contrast: of the grey range, either way.
-        brightness: of the grey range, either way.
-        gamma: exponent of the grey curve, as the logarithm to base 2, either way.
+        rotation: degrees, either way.
+        zoom: share by which the film grows or shrinks.
+        shift: share of the side, either way.
+        contrast: share by which distances from middle grey grow or shrink.
+        brightness: share of the grey range, either way.
+        gamma: logarithm to base 2 of the grey curve's exponent, either way.
+
+    Raises:
+        ValueError: a negative limit, a zoom to nothing, or a contrast that inverts the film.
     """
 
     enabled: bool = True
@@ -32,6 +35,13 @@ class AugmentationConfig:
     contrast: float = 0.2
     brightness: float = 0.1
     gamma: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name in ("rotation", "zoom", "shift", "contrast", "brightness", "gamma"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
+        if self.zoom >= 1 or self.contrast > 1:
+            raise ValueError("zoom must be below 1 and contrast at most 1")
 
 
 def sample_generator(seed: int, epoch: int, index: int) -> np.random.Generator:
@@ -48,7 +58,7 @@ def augment(film: np.ndarray, config: AugmentationConfig, generator: np.random.G
         generator: of this sample.
 
     Returns:
-        uint8 [H, W].
+        uint8 [H, W]; what comes from outside the film is black.
     """
     if not config.enabled:
         return film
@@ -57,7 +67,7 @@ def augment(film: np.ndarray, config: AugmentationConfig, generator: np.random.G
     turn = math.radians(angle * config.rotation)
     scale = 1 + zoom * config.zoom
     cosine, sine = math.cos(turn) / scale, math.sin(turn) / scale
-    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
+    centre_x, centre_y = width / 2, height / 2  # Pillow's coordinates: the middle of the first pixel is (0.5, 0.5)
     from_x = centre_x + across * config.shift * width
     from_y = centre_y + down * config.shift * height
     matrix = (
@@ -73,5 +83,5 @@ def augment(film: np.ndarray, config: AugmentationConfig, generator: np.random.G
     )
     levels = np.linspace(0, 1, 256) ** (2 ** (gamma * config.gamma))
     levels = (levels - 0.5) * (1 + contrast * config.contrast) + 0.5 + brightness * config.brightness
-    curve = np.clip(levels * 255, 0, 255).astype(np.uint8)
+    curve = np.clip(np.rint(levels * 255), 0, 255).astype(np.uint8)
     return curve[np.asarray(moved)]

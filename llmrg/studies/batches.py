@@ -55,10 +55,21 @@ def collate_films(studies: Sequence[Study], films: Sequence[Sequence[np.ndarray]
 
     Args:
         studies: B studies.
-        films: for each study its films, uint8 [H, W], all of one size, in the order of ``study.images``.
+        films: for each study its films (at least one), uint8 [H, W], all of one size, in the order of
+            ``study.images``.
+
+    Raises:
+        ValueError: no study, a study without films or with more films than images, or films of several sizes.
     """
+    if not films or not all(films):
+        raise ValueError("every study of a batch needs at least one film")
+    sizes = {film.shape for views in films for film in views}
+    if len(sizes) > 1:
+        raise ValueError(f"the films of a batch differ in size: {sorted(sizes)}")
+    if any(len(views) > len(study.images) for study, views in zip(studies, films, strict=True)):
+        raise ValueError("a study has more films than images")
     count = max(len(views) for views in films)
-    height, width = films[0][0].shape
+    ((height, width),) = sizes
     pixels = torch.zeros(len(studies), count, 1, height, width, dtype=torch.uint8)
     mask = torch.zeros(len(studies), count, dtype=torch.bool)
     codes = torch.zeros(len(studies), count, dtype=torch.long)

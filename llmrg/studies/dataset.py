@@ -40,24 +40,37 @@ def read_films(study: Study, config: DataConfig) -> list[np.ndarray]:
 
 
 def usable_studies(
-    studies: Sequence[Study], config: DataConfig
+    studies: Sequence[Study], config: DataConfig, *, keep_bytes: int = 2**30
 ) -> tuple[list[Study], dict[str, list[np.ndarray]], list[BadStudyError]]:
     """Read every film once; keep the fitted films and set aside the studies that cannot be read.
 
+    Args:
+        studies: the studies to look at.
+        config: how films are read.
+        keep_bytes: fitted films are kept up to this size together.
+
     Returns:
-        The usable studies, their films by study id, and what was wrong with the others.
+        The usable studies, the kept films by study id, and what was wrong with the other studies.
 
     Raises:
         TooManyBadStudiesError: more than ``config.max_bad_fraction`` of the studies are bad.
     """
-    good, films, bad = [], {}, []
+    good: list[Study] = []
+    films: dict[str, list[np.ndarray]] = {}
+    bad: list[BadStudyError] = []
+    room = keep_bytes
     for study in studies:
         try:
-            films[study.id] = read_films(study, config)
-            good.append(study)
+            read = read_films(study, config)
         except BadStudyError as error:
             logger.warning("set aside: %s", error)
             bad.append(error)
+            continue
+        good.append(study)
+        size = sum(film.nbytes for film in read)
+        if size <= room:
+            films[study.id] = read
+            room -= size
     if bad and (not good or len(bad) > config.tolerated_bad(len(studies))):
         raise TooManyBadStudiesError(
             f"{len(bad)} of {len(studies)} studies cannot be read: {'; '.join(str(error) for error in bad[:5])}",
@@ -123,10 +136,14 @@ class StudyDataset(Dataset[StudySample]):
 
 
 def collate_studies(samples: Sequence[StudySample]) -> StudyBatch:
-    """Make a batch; tensors that every sample carries are stacked under their name."""
-    studies, films, extras = zip(*samples, strict=True)
+    """Make a batch; tensors that every sample carries are stacked under their name.
+
+    Raises:
+        ValueError: see :func:`llmrg.studies.batches.collate_films`.
+    """
+    studies, films, extras = (list(part) for part in zip(*samples, strict=True))
     batch = collate_films(studies, films)
-    names = set.intersection(*(set(extra) for extra in extras)) if extras else set()
+    names = set.intersection(*(set(extra) for extra in extras))
     tensors = {name: torch.stack([extra[name] for extra in extras]) for name in sorted(names)}
     return StudyBatch(
         studies=batch.studies, pixels=batch.pixels, view_mask=batch.view_mask, views=batch.views, tensors=tensors

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import math
 from typing import Any
 
 import timm
@@ -72,16 +74,26 @@ class Backbone(nn.Module):
 
         Returns:
             [N, h, w, D].
+
+        Raises:
+            UserError: a trunk whose tokens do not form a square grid.
         """
+        grey = images.to(self.mean.dtype)
         if images.dtype == torch.uint8:
-            images = images.to(self.mean.dtype) / 255
-        images = (images.expand(-1, self.channels, -1, -1) - self.mean) / self.std
+            grey = grey / 255
+        images = (grey.expand(-1, self.channels, -1, -1) - self.mean) / self.std
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             maps = self.trunk.forward_features(images.contiguous(memory_format=torch.channels_last))  # type: ignore[operator]
         if maps.dim() == 3:
             maps = maps[:, getattr(self.trunk, "num_prefix_tokens", 0) :]
-            side = int(maps.shape[1] ** 0.5)
-            return maps.reshape(maps.shape[0], side, maps.shape[1] // side, -1)
+            side = math.isqrt(maps.shape[1])
+            if side**2 != maps.shape[1]:
+                raise UserError(
+                    f"The trunk gives {maps.shape[1]} tokens a film, which are no square grid",
+                    where="vision.architecture",
+                    next_step="take a trunk whose tokens are places of the film, and square films",
+                )
+            return maps.reshape(maps.shape[0], side, side, -1)
         if str(getattr(self.trunk, "output_fmt", "NCHW")).endswith("NHWC"):
             return maps
         return maps.permute(0, 2, 3, 1)
@@ -91,7 +103,7 @@ class Backbone(nn.Module):
 
         Args:
             pixels: [B, V, 1, H, W], uint8 or floating point in [0, 1].
-            view_mask: [B, V] bool, True where a film exists.
+            view_mask: [B, V] bool, True where a film exists; at least one a study.
             views: [B, V] long view codes; None means unknown (code 0).
 
         Returns:
@@ -127,8 +139,8 @@ def build_backbone(config: BackboneConfig, *, image_size: int) -> Backbone:
         image_size: side of the square films in pixels.
 
     Raises:
-        UserError: unknown architecture (with the nearest name), options that timm refuses, or a checkpoint that does
-            not fit.
+        UserError: unknown architecture (with the nearest names) or pretrained tag, options that timm refuses, or a
+            checkpoint that does not fit.
     """
     if not timm.is_model(config.architecture):
         known = timm.list_models()
@@ -139,7 +151,15 @@ def build_backbone(config: BackboneConfig, *, image_size: int) -> Backbone:
             next_step=_spelling_hint(config.architecture, known),
         )
     options: dict[str, Any] = dict(config.options)
-    defaults = timm.get_pretrained_cfg(config.architecture)
+    try:
+        defaults = timm.get_pretrained_cfg(config.architecture)
+    except RuntimeError as error:
+        raise UserError(
+            f"timm has no weights {config.architecture!r}",
+            where="vision.architecture",
+            allowed=timm.list_pretrained(config.architecture.split(".")[0]),
+            got=config.architecture,
+        ) from error
     if getattr(defaults, "fixed_input_size", False):
         options.setdefault("img_size", image_size)
     try:
@@ -178,8 +198,6 @@ def _channels(defaults: Any, name: str, channels: int) -> tuple[float, ...]:
 
 
 def _spelling_hint(name: str, known: list[str]) -> str:
-    import difflib
-
     matches = difflib.get_close_matches(name, known, n=3)
     return f"did you mean {' or '.join(matches)}?" if matches else "see timm.list_models()"
 
@@ -194,6 +212,9 @@ def _load_checkpoint(trunk: nn.Module, config: BackboneConfig) -> None:
         weights = load_file(path)
     except Exception as error:
         raise UserError(f"The checkpoint cannot be read: {type(error).__name__}", where=str(path)) from error
+    named = (getattr(trunk, "pretrained_cfg", None) or {}).get("classifier") or ()
+    heads = tuple(f"{name}." for name in ((named,) if isinstance(named, str) else named))
+    weights = {name: tensor for name, tensor in weights.items() if not name.startswith(heads)}  # published weights
     try:
         trunk.load_state_dict(weights)
     except RuntimeError as error:

@@ -12,8 +12,8 @@ __all__ = ["GridPositions"]
 class GridPositions(nn.Module):
     """Add learnt row, column and view embeddings to feature maps of any grid size.
 
-    Row and column tables have ``resolution`` entries and are interpolated linearly to the grid at hand, so a trained
-    module reads films of another size.
+    Row and column tables have ``resolution`` entries, from the first row or column of a film to its last; they are
+    interpolated linearly to the grid at hand, so a trained module reads films of another size.
 
     Args:
         width: D, channels of the feature map.

@@ -16,7 +16,8 @@ class BackboneConfig:
     Args:
         architecture: a timm model name.
         pretrained: load timm's published weights (needs hub access or a filled cache).
-        checkpoint: local ``.safetensors`` file with trunk weights, instead of ``pretrained``.
+        checkpoint: local ``.safetensors`` file with trunk weights, instead of ``pretrained``; a classifier's are
+            left out.
         options: keyword arguments for the timm model (depths, channels, output_stride, ...).
         channels: 1 or 3 input channels; films are grey and repeated for 3.
         mean: subtracted from grey values in [0, 1]; None takes the mean of timm's configuration.
@@ -36,6 +37,8 @@ class BackboneConfig:
     freeze: bool = False
 
     def __post_init__(self) -> None:
+        if self.pretrained and self.checkpoint is not None:
+            raise ValueError("pretrained and checkpoint exclude each other")
         if self.channels not in (1, 3):
             raise ValueError(f"channels must be 1 or 3, not {self.channels}")
         if self.std is not None and self.std <= 0:
