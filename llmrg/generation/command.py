@@ -139,7 +139,7 @@ def _decoding(own: DecodingConfig, preset: str | None, max_new_tokens: int | Non
 
 def _one(loaded: Any, images: Sequence[Path], *, out: Path | None, as_json: bool, **options: Any) -> None:
     console = Console()
-    record = generate_from_files(loaded, images, **options)
+    record = generate_from_files(loaded, images, relative_to=None if out is None else out.parent, **options)
     line = json.dumps(record, ensure_ascii=False)
     if out is not None:
         write_text(out, line + "\n")

@@ -15,6 +15,7 @@ from llmrg.config import to_mapping
 from llmrg.errors import TooManyBadStudiesError, UserError
 from llmrg.generation.records import prediction_record
 from llmrg.generation.writing import write_reports
+from llmrg.language.context import render_context
 from llmrg.language.settings import DecodingConfig
 from llmrg.studies.reading import read_studies
 from llmrg.studies.settings import DataConfig
@@ -81,16 +82,22 @@ def generate_dataset(
     studies = list(read_studies(data).split(split))[:limit]
     settings = {
         "weights": run.manifest.details.get("weights_hash"),
+        "artefacts": run.manifest.details.get("artefacts"),
         "decoding": to_mapping(decoding),
         "instruction": instruction,
-        "evidence": evidence is not None,
-        "studies": text_hash(f"{study.id}:{image.path}" for study in studies for image in study.images),
-        "films": text_hash(str(image.path.stat().st_mtime_ns) for study in studies for image in study.images),
+        "evidence": None if evidence is None else Path(os.path.relpath(evidence, out.parent)).as_posix(),
+        "fit": data.fit,
+        "studies": text_hash(
+            part for study in studies for part in (study.id, render_context(study.context, study.language))
+        ),
+        "films": text_hash(
+            f"{image.path}:{image.view}:{image.path.stat().st_mtime_ns}" for study in studies for image in study.images
+        ),
     }
-    if _is_done(out, settings):
-        count = len(out.read_text(encoding="utf-8").splitlines())
+    finished = _finished(out, settings)
+    if finished is not None:
         logger.info("%s is complete for this run and these settings", out)
-        return DatasetReports(path=out, written=count, continued=count, bad=())
+        return finished
     partial = out.with_name(out.name + ".partial")
     done = _continue(partial, settings)
     continued = len(done)
@@ -112,9 +119,7 @@ def generate_dataset(
                 if written.error is not None:
                     bad.append((written.study.id, written.error.reason))
                     continue
-                record = prediction_record(
-                    written, language=data.language, evidence=evidence, relative_to=out.parent
-                )
+                record = prediction_record(written, language=data.language, evidence=evidence, relative_to=out.parent)
                 done[written.study.id] = record
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
             file.flush()
@@ -154,15 +159,21 @@ def _fitting(run: Run, data: DataConfig | None) -> DataConfig:
     return data
 
 
-def _is_done(out: Path, settings: dict[str, Any]) -> bool:
+def _finished(out: Path, settings: dict[str, Any]) -> DatasetReports | None:
+    """What an earlier command did, if it finished with these settings and its file is as it left it."""
     info = out.with_name(out.name + ".info.json")
     if not out.is_file() or not info.is_file():
-        return False
+        return None
     try:
         found = json.loads(info.read_text(encoding="utf-8"))
-    except ValueError:
-        return False
-    return bool(found.get("settings") == settings and found.get("predictions_hash") == file_hash(out))
+        bad = tuple((str(study_id), str(reason)) for study_id, reason in found["bad"])
+        same = found["settings"] == settings and found["predictions_hash"] == file_hash(out)
+    except (ValueError, KeyError, TypeError):
+        return None
+    if not same:
+        return None
+    count = out.read_bytes().count(b"\n")
+    return DatasetReports(path=out, written=count, continued=count, bad=bad)
 
 
 def _continue(partial: Path, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -170,14 +181,15 @@ def _continue(partial: Path, settings: dict[str, Any]) -> dict[str, dict[str, An
     header = json.dumps(settings, sort_keys=True)
     found: dict[str, dict[str, Any]] = {}
     if partial.is_file():
-        lines = partial.read_text(encoding="utf-8", errors="replace").splitlines()
-        if lines and lines[0] == header:
-            for line in lines[1:]:
+        # Not splitlines: reports may hold U+2028 and its kin, which JSON leaves as they are.
+        lines = partial.read_bytes().decode("utf-8", errors="replace").split("\n")
+        if lines[0] == header:
+            for line in lines[1:-1]:  # what follows the last line break was being written when the command was stopped
                 try:
                     record = json.loads(line)
-                except ValueError:
-                    continue  # the line that was being written when the command was stopped
-                found[str(record["id"])] = record
+                    found[str(record["id"])] = record
+                except (ValueError, KeyError, TypeError):
+                    logger.warning("%s has a damaged line, which is left out", partial)
     rows = [header, *(json.dumps(record, ensure_ascii=False) for record in found.values())]
     write_text(partial, "".join(row + "\n" for row in rows))
     return found

@@ -28,7 +28,7 @@ def attention_overlay(film: np.ndarray, attention: np.ndarray, *, strength: floa
         uint8 [SIDE, SIDE, 3].
     """
     base = PillowImage.fromarray(film).resize((SIDE, SIDE), PillowImage.Resampling.BILINEAR)
-    heat = PillowImage.fromarray(attention.astype(np.float32), mode="F")
+    heat = PillowImage.fromarray(attention.astype(np.float32))
     heat = heat.resize((SIDE, SIDE), PillowImage.Resampling.BICUBIC)
     weight = np.clip(np.asarray(heat), 0, 1)
     colour = matplotlib.colormaps["inferno"](weight)[..., :3] * 255

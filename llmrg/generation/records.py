@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from llmrg.artefacts import text_hash
 from llmrg.generation.pictures import save_attention_pictures
 from llmrg.generation.writing import Written
 from llmrg.systems.report import GeneratedReport
@@ -58,14 +59,14 @@ def prediction_record(
 def _add_pictures(
     records: list[dict[str, Any]], written: Written, report: GeneratedReport, evidence: Path, relative_to: Path
 ) -> None:
-    """Draw where the queries of the present findings looked,."""
+    """Draw where the queries of the present findings looked, and name the pictures in the records."""
     attention = report.maps.get("attention")
     for record in records:
         if record["kind"] != "disease_queries" or attention is None:
             continue
         items = [dict(item) for item in record["items"]]
         chosen = [(row, str(item["finding"])) for row, item in enumerate(items) if item["probability"] >= 0.5]
-        folder = evidence / "".join(c if c.isalnum() or c in "-_." else "_" for c in written.study.id)
+        folder = evidence / _folder_name(written.study.id)
         names = save_attention_pictures(folder, films=written.films, attention=attention, chosen=chosen)
         for item in items:
             if item["finding"] in names:
@@ -73,3 +74,8 @@ def _add_pictures(
                 item["picture"] = Path(os.path.relpath(path, relative_to)).as_posix()
         record["items"] = items
 
+
+def _folder_name(study_id: str) -> str:
+    """A name for one study's folder that is safe on any disk; an id that had to be changed gets a hash of it."""
+    name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in study_id)[:80]
+    return name if name == study_id else f"{name}-{text_hash([study_id])[:8]}"

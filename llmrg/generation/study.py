@@ -29,6 +29,7 @@ def generate_from_files(
     decoding: DecodingConfig | None = None,
     instruction: str | None = None,
     evidence: Path | None = None,
+    relative_to: Path | None = None,
     on_text: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Write the report of one study.
@@ -42,6 +43,7 @@ def generate_from_files(
         decoding: None takes the run's own.
         instruction: replaces the prompt's instruction.
         evidence: folder for pictures.
+        relative_to: folder that picture paths are relative to; None takes the one that ``evidence`` lies in.
         on_text: called with new text as it is written (greedy and sampling).
 
     Returns:
@@ -76,6 +78,6 @@ def generate_from_files(
         seeds=[study_seed(decoding.seed, study.id)],
     )[0]
     written = Written(study=study, report=report, films=films)
-    return prediction_record(
-        written, language=data.language, evidence=evidence, relative_to=evidence.parent if evidence else None
-    )
+    if relative_to is None and evidence is not None:
+        relative_to = evidence.parent
+    return prediction_record(written, language=data.language, evidence=evidence, relative_to=relative_to)

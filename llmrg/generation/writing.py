@@ -99,9 +99,7 @@ def _write(
     batch = collate_studies([(study, films, {}) for study, films in readable])
     seeds = [study_seed(decoding.seed, study.id) for study, _ in readable]
     try:
-        reports = system.generate(
-            batch, decoding, instruction=instruction, with_records=with_records, seeds=seeds
-        )
+        reports = system.generate(batch, decoding, instruction=instruction, with_records=with_records, seeds=seeds)
     except torch.OutOfMemoryError:
         if len(readable) == 1:
             raise

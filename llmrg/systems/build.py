@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,6 @@ from llmrg.evidence.memories import HopfieldMemory
 from llmrg.evidence.memory_bank import MemoryBank
 from llmrg.evidence.patches import Patches
 from llmrg.evidence.retrieved_context import RetrievedContext
-from llmrg.evidence.settings import MemoryConfig
 from llmrg.findings.labeler import get_labeler
 from llmrg.findings.vocabulary import get_vocabulary
 from llmrg.language.llm import LanguageModel
@@ -28,10 +28,12 @@ from llmrg.studies.settings import DataConfig
 from llmrg.systems.report_generator import ReportGenerator
 from llmrg.systems.settings import SystemConfig
 
-__all__ = ["EMBEDDED", "ArtefactPaths", "build_system", "encoder_config"]
+__all__ = ["EMBEDDED", "ArtefactPaths", "build_sources", "build_system", "encoder_config"]
 
 EMBEDDED = "embedded"
 """Path of the language model that this repository trains on the training reports."""
+
+MEMORIES = ("visual_memory", "report_memory")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +56,7 @@ class ArtefactPaths:
     def below(cls, folder: Path) -> ArtefactPaths:
         """Name the artefacts by their usual places below a folder; those that do not exist are None."""
         return cls(
-            **{
-                field.name: folder / field.name
-                for field in dataclasses.fields(cls)
-                if (folder / field.name).is_dir()
-            }
+            **{field.name: folder / field.name for field in dataclasses.fields(cls) if (folder / field.name).is_dir()}
         )
 
     def present(self) -> dict[str, Path]:
@@ -95,17 +93,50 @@ def build_system(
     Raises:
         UserError: an artefact is missing, damaged, or does not fit.
     """
-    vocabulary = get_vocabulary(data.vocabulary)
     encoder, digest = _encoder(config, data, artefacts)
     decoder = language_model or LanguageModel(_with_path(config, artefacts).language_model)
-    space = TokenSpace(decoder)
+    sources = build_sources(
+        config,
+        encoder,
+        TokenSpace(decoder),
+        banks={kind: _bank(kind, artefacts, digest, data) for kind in MEMORIES if kind in config.evidence.sources},
+        store=_store(artefacts, digest) if "retrieved_context" in config.evidence.sources else None,
+    )
+    return ReportGenerator(
+        config=config,
+        encoder=encoder,
+        sources=sources,
+        language_model=decoder,
+        prompt=config.prompt or default_prompt(data.language, config.evidence.sources),
+        target=data.target,
+        labeler=get_labeler(get_vocabulary(data.vocabulary), data.language),
+        encoder_from_artefact=digest is not None,
+    )
+
+
+def build_sources(
+    config: SystemConfig,
+    encoder: StudyEncoder,
+    space: TokenSpace,
+    *,
+    banks: Mapping[str, MemoryBank],
+    store: ContextStore | None,
+) -> list[EvidenceSource]:
+    """Build the evidence sources of a system, in order.
+
+    Args:
+        config: the system.
+        encoder: trunk and disease queries.
+        space: the decoder's token space.
+        banks: the memory banks of the memories among the sources, by kind.
+        store: the retrieval index with its vectors, where context is retrieved.
+
+    Raises:
+        ValueError: a source lacks its bank or store.
+    """
+    findings = encoder.config.findings
     size, scale = space.size, space.scale / space.size**0.5
     width = encoder.backbone.width
-    banks: dict[str, tuple[MemoryBank, MemoryConfig]] = {}
-    memories = {"visual_memory": config.evidence.visual_memory, "report_memory": config.evidence.report_memory}
-    for kind, settings in memories.items():
-        if kind in config.evidence.sources:
-            banks[kind] = (_bank(kind, artefacts, digest, data), settings)
     sources: list[EvidenceSource] = []
     for kind in config.evidence.sources:
         if kind == "patches":
@@ -114,7 +145,7 @@ def build_system(
             sources.append(
                 DiseaseQuerySource(
                     queries=encoder.queries,
-                    findings=vocabulary.abnormal,
+                    findings=findings,
                     width=width,
                     size=size,
                     scale=scale,
@@ -122,8 +153,8 @@ def build_system(
                     smoothing=config.evidence.disease_queries.smoothing,
                 )
             )
-        elif kind in banks:
-            bank, settings = banks[kind]
+        elif kind in MEMORIES:
+            bank, settings = banks[kind], getattr(config.evidence, kind)
             sources.append(
                 HopfieldMemory(
                     kind=kind,
@@ -138,7 +169,7 @@ def build_system(
                         learn_beta=settings.learn_beta,
                         steps=settings.steps,
                     ),
-                    findings=vocabulary.abnormal,
+                    findings=findings,
                     state_width=width,
                     size=size,
                     scale=scale,
@@ -146,9 +177,11 @@ def build_system(
                 )
             )
         else:
+            if store is None:
+                raise ValueError("retrieved_context needs a store")
             sources.append(
                 RetrievedContext(
-                    store=_store(artefacts, digest),
+                    store=store,
                     encoder=copy.deepcopy(encoder) if config.tune_vision else encoder,
                     shared=not config.tune_vision,
                     size=size,
@@ -156,15 +189,7 @@ def build_system(
                     config=config.evidence.retrieved_context,
                 )
             )
-    return ReportGenerator(
-        config=config,
-        encoder=encoder,
-        sources=sources,
-        language_model=decoder,
-        prompt=config.prompt or default_prompt(data.language, config.evidence.sources),
-        target=data.target,
-        labeler=get_labeler(vocabulary, data.language),
-    )
+    return sources
 
 
 def _encoder(config: SystemConfig, data: DataConfig, artefacts: ArtefactPaths) -> tuple[StudyEncoder, str | None]:

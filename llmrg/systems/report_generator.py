@@ -40,6 +40,8 @@ class ReportGenerator(nn.Module):
         prompt: the prompt; it must name sources that exist.
         target: report sections that are written.
         labeler: reads findings in generated text.
+        encoder_from_artefact: the encoder's weights came from a disease-classifier artefact; while it is not tuned,
+            they are then no part of :meth:`own_state`.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class ReportGenerator(nn.Module):
         prompt: PromptConfig,
         target: tuple[str, ...],
         labeler: Labeler,
+        encoder_from_artefact: bool = True,
     ) -> None:
         super().__init__()
         self.settings = config
@@ -62,6 +65,7 @@ class ReportGenerator(nn.Module):
         self.assembler = PromptAssembler(language_model, prompt)
         self.target = target
         self.labeler = labeler
+        self._encoder_is_foreign = encoder_from_artefact and not config.tune_vision
         if not config.tune_vision:
             self.encoder.requires_grad_(False)
 
@@ -213,12 +217,11 @@ class ReportGenerator(nn.Module):
     def own_state(self) -> dict[str, Tensor]:
         """Return every tensor that this system learnt (weights and normalisation statistics), on the CPU.
 
-        The frozen language model, memory banks and the frozen encoder of the index are not among them: a run refers
-        to the first and holds the others as artefacts.
+        The frozen language model, memory banks, the frozen encoder of the index and an encoder that stays as its
+        artefact has it are not among them: a run refers to the first and holds the others as artefacts.
         """
         state = {
-            f"language_model.{name}": tensor
-            for name, tensor in self.language_model.trainable_state_dict().items()
+            f"language_model.{name}": tensor for name, tensor in self.language_model.trainable_state_dict().items()
         }
         tensors = dict(self.named_parameters()) | dict(self._persistent_buffers())
         for name, tensor in tensors.items():
@@ -249,22 +252,22 @@ class ReportGenerator(nn.Module):
             for name, tensor in own.items():
                 tensor.copy_(given[name])
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """Return :meth:`own_state`, so that checkpoints never hold frozen parts (and no tied tensor twice)."""
-        return cast("dict[str, Any]", self.own_state())
+        return dict(self.own_state())
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Load what :meth:`state_dict` returned; always strict."""
         self.load_own_state(state_dict)
         return nn.modules.module._IncompatibleKeys([], [])
 
-    def gradient_checkpointing_enable(self, **kwargs: Any) -> None:
-        """Recompute the language model's activations in the backward pass."""
-        self.language_model.gradient_checkpointing_enable(**kwargs)
+    def activation_checkpointing_enable(self, **kwargs: Any) -> None:
+        """Recompute the language model's activations in the backward pass; called by transformers' Trainer."""
+        self.language_model.activation_checkpointing_enable(**kwargs)
 
-    def gradient_checkpointing_disable(self) -> None:
+    def activation_checkpointing_disable(self) -> None:
         """Keep the language model's activations."""
-        self.language_model.gradient_checkpointing_disable()
+        self.language_model.activation_checkpointing_disable()
 
     def _assemble(
         self,
@@ -288,8 +291,7 @@ class ReportGenerator(nn.Module):
     def _is_foreign(self, name: str) -> bool:
         if name.startswith(("language_model.", "sources.retrieved_context.encoder.")):
             return True
-        queries = "sources.disease_queries.queries."
-        return name.startswith(queries) or (not self.settings.tune_vision and name.startswith("encoder."))
+        return self._encoder_is_foreign and name.startswith("encoder.")
 
     def _persistent_buffers(self) -> dict[str, Tensor]:
         hidden = {

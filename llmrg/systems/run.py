@@ -84,7 +84,7 @@ def save_run(
         system: the trained system.
         directory: the run.
         config: what loading it needs.
-        artefacts: copied into the run.
+        artefacts: those that loading needs are copied into the run.
         producer: the command.
         split_hash: of the training studies.
         card: the model card, Markdown.
@@ -92,6 +92,8 @@ def save_run(
         details: further entries of the manifest (validation figures, parameters).
     """
     present = artefacts.present()
+    if config.system.language_model.path != EMBEDDED:
+        present.pop("language_model", None)  # it only encoded the reports of memory and index
     with atomic_directory(directory) as folder:
         save_file(system.own_state(), folder / WEIGHTS)
         for name, path in present.items():
@@ -141,9 +143,9 @@ def open_run(directory: str | Path, *, language_model: str | None = None, device
     directory = Path(directory)
     manifest = read_manifest(directory)
     manifest.require(kind="run", where=directory)
-    if file_hash(directory / WEIGHTS) != manifest.details.get("weights_hash"):
-        raise UserError("The run's weights are damaged: their hash differs from its manifest's", where=str(directory))
+    _check_files(directory, manifest)
     config = load_config(RunConfig, directory / SETTINGS)
+    manifest.require(kind="run", where=directory, image_size=config.data.image_size, vocabulary=config.data.vocabulary)
     system_config = config.system
     path = language_model or _language_model_path(directory, system_config.language_model.path)
     system_config = replace(system_config, language_model=replace(system_config.language_model, path=path))
@@ -151,7 +153,7 @@ def open_run(directory: str | Path, *, language_model: str | None = None, device
     system = build_system(
         replace(system_config, vision=vision), config.data, ArtefactPaths.below(directory / ARTEFACTS)
     )
-    system.language_model.check_reference(json.loads((directory / REFERENCE).read_text(encoding="utf-8")))
+    system.language_model.check_reference(_reference(directory))
     try:
         system.load_own_state(load_file(directory / WEIGHTS))
     except ValueError as error:
@@ -163,6 +165,34 @@ def open_run(directory: str | Path, *, language_model: str | None = None, device
 def load_run(directory: str | Path, *, language_model: str | None = None, device: str | None = None) -> ReportGenerator:
     """Load a run's system; see :func:`open_run`."""
     return open_run(directory, language_model=language_model, device=device).system
+
+
+def _check_files(directory: Path, manifest: Manifest) -> None:
+    """Compare weights and artefacts with the hashes in the manifest."""
+    if not (directory / WEIGHTS).is_file():
+        raise UserError("The run has no weights", where=str(directory / WEIGHTS), next_step="train it again")
+    if file_hash(directory / WEIGHTS) != manifest.details.get("weights_hash"):
+        raise UserError("The run's weights are damaged: their hash differs from its manifest's", where=str(directory))
+    for name, digest in manifest.details.get("artefacts", {}).items():
+        path = directory / ARTEFACTS / name
+        if not path.is_dir():
+            raise UserError(f"The run lacks its artefact {name!r}", where=str(path), next_step="train it again")
+        if tree_hash(path) != digest:
+            raise UserError(
+                f"The run's artefact {name!r} is damaged: its hash differs from the run's manifest",
+                where=str(path),
+                next_step="copy the run anew, or train it again",
+            )
+
+
+def _reference(directory: Path) -> dict[str, str | None]:
+    try:
+        values = json.loads((directory / REFERENCE).read_text(encoding="utf-8"))
+        return {str(name): value for name, value in values.items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(
+            "The run does not tell which language model it was trained with", where=str(directory / REFERENCE)
+        ) from error
 
 
 def _language_model_path(directory: Path, path: str) -> str:

@@ -41,7 +41,7 @@ class TrainingMaterial:
         training: usable training studies.
         validation: usable validation studies.
         mentions: what each of those reports states, by study id.
-        films: films already read, by study id.
+        films: films already read, by study id; those beyond the limit of memory are read again when needed.
         bad: studies that were set aside.
         split_hash: hash over ids, reports and film names of the training studies.
         labeler_version: of the labels.
@@ -73,16 +73,22 @@ class TrainingMaterial:
             study.id: finding_targets(self.mentions[study.id], self.vocabulary) for study in studies
         }
         return StudyDataset(
-            studies, self.data, extras=extras, augmentation=augmentation, seed=seed, films=self.films
+            studies,
+            self.data,
+            extras=extras,
+            augmentation=augmentation,
+            seed=seed,
+            films={study.id: self.films[study.id] for study in studies if study.id in self.films},
+            cache_bytes=0,  # this object holds as many films as memory shall hold
         )
 
 
-def read_material(data: DataConfig, *, keep_films: bool = True) -> TrainingMaterial:
+def read_material(data: DataConfig, *, cache_bytes: int = 2**30) -> TrainingMaterial:
     """Read the training and validation studies, set bad ones aside, label the reports.
 
     Args:
         data: the dataset.
-        keep_films: keep the fitted films in memory.
+        cache_bytes: keep fitted films in memory up to this size, validation films first.
 
     Raises:
         UserError: no training or validation studies, or too many bad ones.
@@ -93,15 +99,15 @@ def read_material(data: DataConfig, *, keep_films: bool = True) -> TrainingMater
     found: dict[str, list[Study]] = {}
     films: dict[str, list[np.ndarray]] = {}
     bad: list[BadStudyError] = list(table.bad)
-    for split in (TRAIN, VALIDATION):
+    for split in (VALIDATION, TRAIN):  # validation films are read anew at every evaluation
         studies = [study for study in table.split(split) if study.report(data.target)]
-        good, read, wrong = usable_studies(studies, data)
+        good, read, wrong = usable_studies(studies, data, keep_bytes=cache_bytes)
         if not good:
             raise UserError(f"The split {split!r} has no study with a report", where=str(data.root))
         found[split] = good
         bad.extend(wrong)
-        if keep_films:
-            films.update(read)
+        films.update(read)
+        cache_bytes -= sum(film.nbytes for views in read.values() for film in views)
     mentions = {
         study_id: mention
         for split in found.values()

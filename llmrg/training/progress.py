@@ -66,9 +66,7 @@ class ProgressReport(TrainerCallback):
             words = ", ".join(f"{name} {figures[name]:.3f}" for name in shown if name in figures)
             self.console.print(f"  {self.name}, step {state.global_step}, validation: {words}", highlight=False)
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Move the bar."""
         if self.progress is None:
             return

@@ -20,7 +20,7 @@ from llmrg.systems.build import ArtefactPaths, build_system
 from llmrg.systems.report_generator import ReportGenerator
 from llmrg.systems.run import RunConfig, save_run
 from llmrg.training.card import model_card
-from llmrg.training.checkpoints import last_checkpoint
+from llmrg.training.folder import TrainingFolder
 from llmrg.training.material import TrainingMaterial, read_material, seeded_sample
 from llmrg.training.progress import ProgressReport
 from llmrg.training.settings import TrainConfig
@@ -64,11 +64,12 @@ def train(
     )
     if dry_run:
         return _dry_run(settings, material, builder)
-    if is_complete(settings.out) and _same_run(settings, material):
+    if _is_finished(settings, material):
         logger.info("%s is a finished run of this configuration and these studies; nothing to do", settings.out)
         return settings.out
+    scratch = TrainingFolder(settings, split_hash=material.split_hash)
+    last = scratch.begin(resume=resume)
     artefacts = builder.build_needed()
-    checkpoints = settings.out.parent / f".{settings.out.name}-training"
     _seed(settings.seed)
     system = build_system(settings.system, settings.data, artefacts)
     validation = _validation(settings, material)
@@ -77,17 +78,16 @@ def train(
         material.dataset(material.training, augmentation=settings.augmentation, seed=settings.seed),
         config=settings.training,
         validation=validation,
-        folder=checkpoints,
+        folder=scratch.checkpoints,
+        logs=scratch.logs,
         seed=settings.seed,
         callbacks=[ProgressReport(settings.system.name)],
     )
-    last = last_checkpoint(checkpoints) if resume else None
-    if resume and last is None:
-        logger.warning("there is no whole checkpoint in %s; training starts from the beginning", checkpoints)
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     best = dict(_best_figures(trainer.state.log_history, trainer.state.best_metric, settings.training.metric))
     if trainer.is_world_process_zero():
         _save(settings, material, system, artefacts, producer, best, trainer.state.log_history)
+        scratch.end()
     trainer.accelerator.wait_for_everyone()
     return settings.out
 
@@ -166,12 +166,22 @@ def _save(
     )
 
 
-def _same_run(settings: TrainConfig, material: TrainingMaterial) -> bool:
-    """Tell whether the run was made from this configuration and these studies; another run is never overwritten."""
+def _is_finished(settings: TrainConfig, material: TrainingMaterial) -> bool:
+    """Tell whether the run was made from this configuration and these studies; anything else is never overwritten."""
+    if not is_complete(settings.out):
+        if settings.out.exists() and (not settings.out.is_dir() or next(settings.out.iterdir(), None) is not None):
+            raise UserError(
+                "The run directory is not empty, and holds no finished run",
+                where=str(settings.out),
+                next_step="choose another out, or remove it",
+            )
+        return False
     manifest = read_manifest(settings.out)
     saved = settings.out / "train.yaml"
     if not saved.is_file() or manifest.kind != "run":
-        raise UserError("The run directory holds something else", where=str(settings.out), next_step="choose another out")
+        raise UserError(
+            "The run directory holds something else", where=str(settings.out), next_step="choose another out"
+        )
     if manifest.split_hash == material.split_hash and saved.read_text(encoding="utf-8") == dump_config(settings):
         return True
     raise UserError(
@@ -203,7 +213,9 @@ def _dry_run(settings: TrainConfig, material: TrainingMaterial, builder: StageBu
             settings.stages,
             language_model=replace(settings.stages.language_model, max_steps=2, max_seconds=None),
             disease_classifier=replace(
-                settings.stages.disease_classifier, epochs=1, batch_size=min(8, settings.stages.disease_classifier.batch_size)
+                settings.stages.disease_classifier,
+                epochs=1,
+                batch_size=min(8, settings.stages.disease_classifier.batch_size),
             ),
         )
         small = replace(settings, out=folder / "run", artefacts=folder / "artefacts", training=loop, stages=stages)
@@ -223,4 +235,3 @@ def _dry_run(settings: TrainConfig, material: TrainingMaterial, builder: StageBu
         parameters = count_parameters(system)
     logger.info("dry run: %s parameters, %s trainable", f"{parameters['total']:,}", f"{parameters['trainable']:,}")
     return settings.out
-

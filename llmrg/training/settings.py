@@ -15,12 +15,12 @@ from llmrg.systems.build import EMBEDDED
 from llmrg.systems.settings import SystemConfig
 from retrieval_index import IndexConfig
 
-__all__ = ["STAGES", "LoopConfig", "StagesConfig", "TextEncoderConfig", "TrainConfig", "VALIDATION_METRICS"]
+__all__ = ["STAGES", "VALIDATION_METRICS", "LoopConfig", "StagesConfig", "TextEncoderConfig", "TrainConfig"]
 
 STAGES = ("language_model", "disease_classifier", "memory", "index")
 """Stages before the generator, in the order in which they are built."""
 
-VALIDATION_METRICS = ("clinical_micro_f1", "clinical_macro_f1", "bleu_4", "rouge_l", "cider", "loss")
+VALIDATION_METRICS = ("clinical_micro_f1", "clinical_macro_f1", "bleu_4", "rouge_l", "cider")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,7 +71,10 @@ class StageBuilder:
 
     def open_stages(self) -> tuple[str, ...]:
         """The stages that must be built: their artefact does not fit, or a stage they rest on must be built."""
-        rests_on = {"memory": ("language_model", "disease_classifier"), "index": ("language_model", "disease_classifier")}
+        rests_on = {
+            "memory": ("language_model", "disease_classifier"),
+            "index": ("language_model", "disease_classifier"),
+        }
         found: list[str] = []
         for stage in self.config.stage_names:
             if any(base in found for base in rests_on.get(stage, ())) or not self.fits(stage):
@@ -125,13 +128,17 @@ class StageBuilder:
         if stage == "disease_classifier":
             return {
                 "encoder": to_mapping(encoder_config(self.config.system, self.material.data)),
+                "fit": self.material.data.fit,
                 "training": to_mapping(stages.disease_classifier),
                 "augmentation": to_mapping(self.config.augmentation),
                 "labeler": self.material.labeler_version,
                 "seed": seed,
             }
         evidence = self.config.system.evidence
-        shared = {"text_encoder": to_mapping(stages.text_encoder), "labeler": self.material.labeler_version}
+        shared = {
+            "text_encoder": {**to_mapping(stages.text_encoder), "weights": self._text_encoder_weights()},
+            "labeler": self.material.labeler_version,
+        }
         if stage == "memory":
             return {
                 **shared,
@@ -148,6 +155,13 @@ class StageBuilder:
     def _encoder_hash(self) -> str | None:
         path = self.path("disease_classifier")
         return read_manifest(path).encoder_hash if is_complete(path) else None
+
+    def _text_encoder_weights(self) -> str | None:
+        """Hash of the embedded text encoder's weights; another encoder is told by its name and revision."""
+        path = self.path("language_model")
+        if self.config.stages.text_encoder.path != EMBEDDED or not is_complete(path):
+            return None
+        return str(read_manifest(path).details.get("weights"))
 
     def _require(self, stage: str, needed_by: str) -> None:
         if not is_complete(self.path(stage)):
@@ -175,9 +189,7 @@ class StageBuilder:
     def _disease_classifier(self) -> None:
         data = self.material.data
         pretrain_disease_classifier(
-            self.material.dataset(
-                self.material.training, augmentation=self.config.augmentation, seed=self.config.seed
-            ),
+            self.material.dataset(self.material.training, augmentation=self.config.augmentation, seed=self.config.seed),
             self.material.dataset(self.material.validation),
             self.path("disease_classifier"),
             encoder=encoder_config(self.config.system, data),
@@ -253,9 +265,7 @@ class StageBuilder:
             positive = self.material.positive(study.id)
             for name in positive:
                 labels[row, names.index(name)] = True
-            records.append(
-                Record(id=study.id, patient=study.patient_id, labels={name: "positive" for name in positive})
-            )
+            records.append(Record(id=study.id, patient=study.patient_id, labels=dict.fromkeys(positive, "positive")))
         index = RetrievalIndex.build(
             encoded["vectors"].numpy(), records, config=self.config.stages.index, encoder_hash=self._encoder_hash()
         )

@@ -9,14 +9,15 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainingArguments
+from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback
 
 from llmrg.pretraining.precision import use_bf16
 from llmrg.pretraining.time_limit import TimeLimit
 from llmrg.studies.dataset import StudyDataset
 from llmrg.systems.report_generator import ReportGenerator
-from llmrg.training.checkpoints import CompletionMarker
+from llmrg.training.checkpoints import CompletionMarker, EarlyEnd
 from llmrg.training.processes import world_size
 from llmrg.training.settings import LoopConfig
 from llmrg.training.validation import ReportValidation
@@ -47,7 +48,7 @@ def parameter_groups(system: nn.Module, config: LoopConfig) -> list[dict[str, An
     ]
 
 
-class GeneratorTrainer(Trainer):  # type: ignore[misc]
+class GeneratorTrainer(Trainer):
     """transformers' Trainer for systems.
 
     Args:
@@ -55,6 +56,9 @@ class GeneratorTrainer(Trainer):  # type: ignore[misc]
         validation: writes and scores validation reports.
         **options: of the Trainer.
     """
+
+    optimizer: torch.optim.Optimizer | None
+    control: TrainerControl
 
     def __init__(self, *, loop: LoopConfig, validation: ReportValidation, **options: Any) -> None:
         self.loop = loop
@@ -101,7 +105,9 @@ class GeneratorTrainer(Trainer):  # type: ignore[misc]
         figures = self.validation(
             system, process=self.accelerator.process_index, processes=self.accelerator.num_processes
         )
-        named = {f"{metric_key_prefix}_{name}": value for name, value in figures.items()}
+        # A figure that these studies do not define (no finding stated or written) must not end the training.
+        named = {f"{metric_key_prefix}_{self.loop.metric}": 0.0}
+        named |= {f"{metric_key_prefix}_{name}": value for name, value in figures.items()}
         self.log(named)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, named)
         return named
@@ -115,6 +121,7 @@ def build_trainer(
     validation: ReportValidation,
     folder: Path,
     seed: int,
+    logs: Path | None = None,
     callbacks: Sequence[TrainerCallback] = (),
     dry_run: bool = False,
 ) -> GeneratorTrainer:
@@ -125,8 +132,9 @@ def build_trainer(
         dataset: training studies.
         config: the loop.
         validation: writes and scores validation reports.
-        folder: for checkpoints and logs.
+        folder: for checkpoints.
         seed: of order and dropout.
+        logs: folder for TensorBoard; None writes no such logs.
         callbacks: further callbacks (progress).
         dry_run: one step, nothing saved.
     """
@@ -148,7 +156,7 @@ def build_trainer(
         lr_scheduler_type="cosine",
         max_grad_norm=config.clip,
         bf16=use_bf16(config.precision),
-        gradient_checkpointing=config.gradient_checkpointing,
+        activation_checkpointing=config.gradient_checkpointing,
         use_cpu=not on_gpu,
         seed=seed,
         data_seed=seed,
@@ -159,9 +167,9 @@ def build_trainer(
         save_total_limit=config.keep + 1,
         load_best_model_at_end=not dry_run,
         metric_for_best_model=f"eval_{config.metric}",
-        greater_is_better=config.metric != "loss",
+        greater_is_better=True,
         logging_steps=config.logging_steps,
-        report_to=["tensorboard"] if config.tensorboard and not dry_run else [],
+        report_to=[],
         remove_unused_columns=False,
         dataloader_num_workers=config.workers,
         dataloader_pin_memory=on_gpu,
@@ -178,7 +186,11 @@ def build_trainer(
         train_dataset=dataset,
         eval_dataset=dataset,
         data_collator=system.collate,
-        callbacks=[TimeLimit(config.max_minutes), CompletionMarker(), *callbacks],
+        callbacks=[TimeLimit(config.max_minutes), EarlyEnd(), CompletionMarker(), *callbacks],
     )
+    if logs is not None and config.tensorboard and not dry_run:
+        tensorboard = TensorBoardCallback()
+        tensorboard.logging_dir = str(logs)
+        trainer.add_callback(tensorboard)
     trainer.remove_callback(PrinterCallback)  # our own progress callback speaks instead
     return trainer
