@@ -64,7 +64,7 @@ class Assembled:
 
 
 def encode_reports(
-    tokenizer: PreTrainedTokenizerBase, reports: Sequence[str], *, max_tokens: int | None = None
+    tokenizer: PreTrainedTokenizerBase, reports: Sequence[str], *, max_tokens: int | None = None, warn: bool = True
 ) -> EncodedReports:
     """Tokenise target reports (in a collate function, so that labels can be counted before the forward pass).
 
@@ -72,6 +72,7 @@ def encode_reports(
         tokenizer: of the decoder.
         reports: target texts; special tokens written in them are read as ordinary characters.
         max_tokens: longest report, end-of-text included; longer ones are cut, counted and warned of.
+        warn: False where the caller has warned already, for all batches together.
     """
     if tokenizer.eos_token_id is None:
         raise UserError("The tokenizer has no end-of-text token")
@@ -83,7 +84,7 @@ def encode_reports(
             truncated += 1
             ids = ids[:max_tokens]
         rows.append(torch.tensor(ids, dtype=torch.long))
-    if truncated:
+    if truncated and warn:
         logger.warning("%d of %d reports are longer than %d tokens and were cut", truncated, len(rows), max_tokens)
     lengths = torch.tensor([len(row) for row in rows])
     ids_ = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=int(tokenizer.pad_token_id or 0))

@@ -78,6 +78,7 @@ def pretrain_language_model(
     split_hash: str,
     languages: Sequence[Literal["zh", "en"]],
     progress: Callable[[int, int], None] | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> Path:
     """Train tokenizer and model on reports and save both as an artefact in the ordinary transformers format.
 
@@ -89,6 +90,7 @@ def pretrain_language_model(
         split_hash: hash of the training split.
         languages: of the reports; the default prompts of these languages are learnt too.
         progress: called with (steps done, steps in all) after each step.
+        callbacks: further Trainer callbacks.
 
     Returns:
         ``out``, which the language model's ``path`` can name.
@@ -133,7 +135,7 @@ def pretrain_language_model(
             train_dataset=encoded,
             data_collator=_Collate(prompts, tokenizer, config),
             optimizers=(optimizer, LambdaLR(optimizer, clock.rate)),
-            callbacks=[_Watch(clock, progress)],
+            callbacks=[_Watch(clock, progress), *callbacks],
         )
         trainer.remove_callback(_printer())
         started = time.monotonic()

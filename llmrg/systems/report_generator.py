@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -18,7 +18,7 @@ from llmrg.language.decoding import OnToken
 from llmrg.language.llm import LanguageModel
 from llmrg.language.prompt import PromptConfig
 from llmrg.language.settings import DecodingConfig
-from llmrg.language.token_space import TokenSpace
+from llmrg.language.token_space import TokenSpace, encode_ordinary
 from llmrg.studies.batches import StudyBatch
 from llmrg.studies.dataset import StudySample, collate_studies
 from llmrg.studies.study import Study
@@ -98,9 +98,15 @@ class ReportGenerator(nn.Module):
             self.language_model.tokenizer,
             [study.report(self.target) for study in batch.studies],
             max_tokens=self.settings.max_report_tokens,
+            warn=False,
         )
         tensors = {**batch.tensors, "report_ids": reports.ids, "report_mask": reports.mask}
         return {"batch": dataclasses.replace(batch, tensors=tensors), "labels": reports.labels}
+
+    def count_long_reports(self, studies: Iterable[Study]) -> int:
+        """Count the target reports that :meth:`collate` cuts to ``max_report_tokens``."""
+        tokenizer, limit = self.language_model.tokenizer, self.settings.max_report_tokens
+        return sum(len(encode_ordinary(tokenizer, study.report(self.target))) >= limit for study in studies)
 
     def gather(self, batch: StudyBatch, *, with_records: bool = False) -> dict[str, Evidence]:
         """Ask every evidence source in turn.

@@ -72,6 +72,14 @@ def train(
     artefacts = builder.build_needed()
     _seed(settings.seed)
     system = build_system(settings.system, settings.data, artefacts)
+    long = system.count_long_reports(material.training)
+    if long:
+        logger.warning(
+            "%d of %d training reports are longer than max_report_tokens=%d and are cut",
+            long,
+            len(material.training),
+            settings.system.max_report_tokens,
+        )
     validation = _validation(settings, material)
     trainer = build_trainer(
         system,

@@ -184,6 +184,7 @@ class StageBuilder:
             producer=self.producer,
             split_hash=self.material.split_hash,
             languages=(data.language,),
+            callbacks=self.callbacks("language_model"),
         )
 
     def _disease_classifier(self) -> None:
