@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from llmrg.evidence.patches import Patches
+from llmrg.evidence.projection import TokenProjection
+from llmrg.studies.batches import StudyBatch
+from llmrg.vision.features import VisualFeatures
+
+EXISTS = [[True, True], [True, False]]
+
+
+@pytest.mark.parametrize("pool", [None, 4, 9])
+def test_a_grid_that_is_small_enough_stays(
+    pool: int | None, make_films: Callable[..., StudyBatch], make_features: Callable[..., VisualFeatures]
+) -> None:
+    patches = Patches(width=16, size=24, scale=0.02, pool=pool)
+    features = make_features(EXISTS, side=4)
+    evidence = patches(features, make_films([2, 1]), None, {}, with_records=True)
+    torch.testing.assert_close(evidence.embeddings, patches.projection(features.tokens))
+    assert torch.equal(evidence.mask, features.mask)
+    assert evidence.records == [{"kind": "patches", "items": []}] * 2
+    assert not patches(features, make_films([2, 1]), None, {}).records
+
+
+def test_a_larger_grid_is_averaged_view_by_view(
+    make_films: Callable[..., StudyBatch], make_features: Callable[..., VisualFeatures]
+) -> None:
+    patches = Patches(width=16, size=24, scale=0.02, pool=2)
+    features = make_features(EXISTS, side=6)
+    evidence = patches(features, make_films([2, 1]), None, {})
+    assert evidence.embeddings.shape == (2, 8, 24)
+    assert evidence.mask.tolist() == [[True] * 8, [True] * 4 + [False] * 4]
+    tokens = features.tokens.view(2, 2, 6, 6, 16)
+    for study, view, row, column in [(0, 0, 0, 1), (0, 1, 1, 0), (1, 0, 1, 1)]:
+        mean = tokens[study, view, 3 * row : 3 * row + 3, 3 * column : 3 * column + 3].mean((0, 1))
+        place = view * 4 + row * 2 + column
+        torch.testing.assert_close(evidence.embeddings[study, place], patches.projection(mean))
+
+
+def test_projected_vectors_are_as_large_as_words() -> None:
+    torch.manual_seed(0)
+    found = TokenProjection(width=16, size=64, scale=0.03)(torch.randn(5, 7, 16) * 100)
+    torch.testing.assert_close(found.square().mean(-1).sqrt(), torch.full((5, 7), 0.03), rtol=1e-3, atol=1e-5)
