@@ -142,6 +142,55 @@ def test_a_circle_of_extends_is_an_error(tmp_path: Path) -> None:
         load_config(Outer, tmp_path / "a.yaml")
 
 
+def test_a_mapping_inside_can_extend_a_file_of_its_own(tmp_path: Path) -> None:
+    """Each path is relative to the file that writes it, however deep it stands."""
+    (tmp_path / "parts").mkdir()
+    write(tmp_path / "parts", "rate: 0.1\nsteps: 1", "slowest.yaml")
+    write(tmp_path / "parts", "extends: slowest.yaml\nmode: slow", "slow.yaml")
+    write(tmp_path, "name: base\ninner: {extends: parts/slow.yaml, steps: 5}", "base.yaml")
+    (tmp_path / "sub").mkdir()
+    path = write(tmp_path / "sub", "extends: ../base.yaml\ninner: {rate: 0.2}\ntable: {a: 1}")
+    assert load_config(Outer, path) == Outer(name="base", inner=Inner(rate=0.2, steps=5, mode="slow"), table={"a": 1.0})
+
+
+def test_an_inner_extends_adds_to_what_the_outer_file_brings(tmp_path: Path) -> None:
+    write(tmp_path, "name: base\ninner: {rate: 0.1, steps: 1}", "base.yaml")
+    write(tmp_path, "steps: 8", "inner.yaml")
+    path = write(tmp_path, "extends: base.yaml\ninner: {extends: inner.yaml, mode: slow}")
+    assert load_config(Outer, path).inner == Inner(rate=0.1, steps=8, mode="slow")
+
+
+def test_mappings_in_lists_extend_too(tmp_path: Path) -> None:
+    write(tmp_path, "rate: 0.1\nsteps: 4", "part.yaml")
+    path = write(tmp_path, "name: a\nparts: [{extends: part.yaml, steps: 7}, {steps: 2}]")
+    assert load_config(Outer, path).parts == (Inner(rate=0.1, steps=7), Inner(steps=2))
+
+
+def test_later_files_of_a_list_win(tmp_path: Path) -> None:
+    write(tmp_path, "name: one\ninner: {rate: 0.1, steps: 1}", "one.yaml")
+    write(tmp_path, "name: two\ninner: {steps: 2}", "two.yaml")
+    path = write(tmp_path, "extends: [one.yaml, two.yaml]\nflag: true")
+    assert load_config(Outer, path) == Outer(name="two", inner=Inner(rate=0.1, steps=2), flag=True)
+
+
+def test_one_file_may_be_extended_twice_but_not_by_itself(tmp_path: Path) -> None:
+    write(tmp_path, "steps: 3", "part.yaml")
+    path = write(tmp_path, "name: a\ninner: {extends: part.yaml}\nparts: [{extends: part.yaml}]")
+    assert load_config(Outer, path) == Outer(name="a", inner=Inner(steps=3), parts=(Inner(steps=3),))
+    write(tmp_path, "name: a\ninner: {extends: d.yaml}", "d.yaml")
+    with pytest.raises(UserError, match="extends itself"):
+        load_config(Outer, tmp_path / "d.yaml")
+
+
+@pytest.mark.parametrize("bad", ["5", "null", "{a: b}", "[1]", "true"])
+def test_extends_must_name_files(tmp_path: Path, bad: str) -> None:
+    for text in (f"name: a\nextends: {bad}", f"name: a\ninner: {{extends: {bad}}}"):
+        with pytest.raises(UserError, match="extends must name"):
+            load_config(Outer, write(tmp_path, text))
+    with pytest.raises(UserError, match=r"nowhere\.yaml"):
+        load_config(Outer, write(tmp_path, "name: a\ninner: {extends: nowhere.yaml}"))
+
+
 # Control characters and lone surrogates are not text that YAML holds.
 words = st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="$\\\u2028\u2029\ufeff\x85"))
 
