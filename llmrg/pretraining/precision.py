@@ -27,5 +27,5 @@ def use_bf16(precision: Precision) -> bool:
 
 def _fast_bf16() -> bool:
     """OneDNN also emulates bfloat16; only AVX-512 BF16 or AMX make it faster."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
