@@ -16,8 +16,11 @@ from llmrg.config import load_config, to_mapping
 from llmrg.errors import UserError
 from llmrg.evidence.encoder import build_encoder
 from llmrg.findings.vocabulary import get_vocabulary
+from llmrg.studies.phantoms.dataset import draw_dataset
 from llmrg.studies.settings import DataConfig
-from llmrg.systems.build import encoder_config
+from llmrg.systems.build import EMBEDDED, encoder_config
+from llmrg.systems.plan import LanguageDimensions, embedded_dimensions, find_dimensions, plan_system
+from llmrg.training.run import train
 from llmrg.training.settings import TrainConfig
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,6 +32,7 @@ SCHEMAS: dict[str, Any] = {
     "quickstart": TrainConfig,
     "systems": TrainConfig,
     "benchmark": BenchmarkConfig,
+    "language": LanguageDimensions,
 }
 FILES = sorted(path for path in CONFIGS.rglob("*.y*ml") if path.parent.name != "launch")
 
@@ -105,6 +109,33 @@ def test_encoder_is_built(path: Path) -> None:
         encoder = build_encoder(encoder_config(system, config.data))
     assert sum(parameter.numel() for parameter in encoder.parameters()) > 10_000
     assert encoder.backbone.width > 0
+
+
+@pytest.mark.parametrize("path", of(TrainConfig), ids=relative)
+def test_whole_system_is_planned(path: Path) -> None:
+    """Language model, memories and all, on the meta device, whatever its size."""
+    config: TrainConfig = load(path)
+    model, embedded = config.system.language_model.path, embedded_dimensions(config.stages.language_model.model)
+    dimensions = embedded if model == EMBEDDED else find_dimensions(model, CONFIGS / "language")
+    plan = plan_system(
+        config.system, config.data, dimensions, report_width=config.stages.language_model.model.hidden_size
+    )
+    with_weights = set(config.system.evidence.sources) - {"diagnosis_hints"}
+    assert {"vision", "language_model"} | with_weights <= plan.parts.keys()
+    assert 0 < plan.trainable < plan.total
+    assert plan.parts["language_model"].trainable > 0
+    assert (plan.parts["vision"].trainable > 0) == config.system.tune_vision
+
+
+@pytest.mark.parametrize("path", [path for path in of(TrainConfig) if path.parent.name == "quickstart"], ids=relative)
+def test_small_training_is_built_for_real(path: Path, tmp_path: Path) -> None:
+    """Every stage and one step of the system at its full size, on a handful of phantoms; nothing is left behind."""
+    config: TrainConfig = load(path)
+    data, size = tmp_path / "data", config.data.image_size
+    draw_dataset(data, format=config.data.format, studies=24, seed=1, size=size, preset="easy", workers=1)
+    out = tmp_path / "out"
+    train(path, [f"data.root={data}", f"out={out / 'run'}", "decoding.max_new_tokens=4"], dry_run=True)
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("path", of(TrainConfig), ids=relative)

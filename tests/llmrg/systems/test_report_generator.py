@@ -50,7 +50,7 @@ def test_loss_is_the_mean_over_report_tokens_alone(config, material, tiny_run, t
     tokenizer = system.language_model.tokenizer
     reports = [study.report() for study in given["batch"].studies]
     expected_ids = [tokenizer(report, add_special_tokens=False).input_ids[:96] for report in reports]
-    expected_ids = [ids + [tokenizer.eos_token_id] if len(ids) < 96 else ids for ids in expected_ids]
+    expected_ids = [[*ids, tokenizer.eos_token_id] if len(ids) < 96 else ids for ids in expected_ids]
     labels = [row[row != -100].tolist() for row in given["labels"]]
     assert labels == expected_ids
     result = system(**given)
@@ -73,17 +73,23 @@ def test_a_collated_report_that_is_cut_lacks_the_end(config, material, tiny_run)
     assert build(config, tiny_run, max_report_tokens=10_000).count_long_reports(material.training) == 0
 
 
+def without_dropout(system: Any) -> Any:
+    for module in system.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return system
+
+
 def gradients(system: Any) -> dict[str, torch.Tensor]:
     return {name: parameter.grad.clone() for name, parameter in system.named_parameters() if parameter.grad is not None}
 
 
 def test_two_micro_batches_give_the_gradient_of_one_batch(config, material, tiny_run) -> None:
-    """In double precision, with reports of different lengths; what is no batch mean is exact."""
-    system = build(config, tiny_run).double().eval()
+    """In double precision (the loss itself is float32), with reports of different lengths."""
+    system = without_dropout(build(config, tiny_run).double().train())
     rows = [0, 1, 2, 3, 4, 5]
     whole = inputs(system, material, rows)
     count = (whole["labels"] != -100).sum()
-    whole["batch"] = replace(whole["batch"], pixels=whole["batch"].pixels)
     system(**whole)["loss"].backward()
     expected = gradients(system)
     system.zero_grad()
@@ -98,7 +104,7 @@ def test_two_micro_batches_give_the_gradient_of_one_batch(config, material, tiny
     assert any(name.startswith("sources.visual_memory") for name in found)
     assert any("lora" in name for name in found)
     for name, gradient in expected.items():
-        torch.testing.assert_close(found[name], gradient, rtol=1e-8, atol=1e-10, msg=name)
+        torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-7, msg=name)
 
 
 def test_source_losses_of_micro_batches_are_weighted_by_their_share(config, material, tiny_run) -> None:
@@ -208,10 +214,7 @@ def test_the_encoder_of_the_index_stays_frozen_while_vision_is_tuned(config, mat
 
 
 def test_activation_checkpointing_gives_the_same_gradients_without_a_warning(config, material, tiny_run) -> None:
-    system = build(config, tiny_run).train()
-    for module in system.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
+    system = without_dropout(build(config, tiny_run).train())
     given = inputs(system, material, [0, 1])
     system(**given)["loss"].backward()
     plain = gradients(system)
