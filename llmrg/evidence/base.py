@@ -26,6 +26,7 @@ class Evidence:
     Args:
         kind: name of the source (``patches``, ``disease_queries``, ...).
         embeddings: [B, K, D_text], or None where the source speaks in words or only to other sources.
+        words: one text a study, which fills the source's name in braces in the prompt.
         mask: [B, K] bool.
         losses: the source's own losses, batch means, by name.
         state: tensors that later sources read (query tokens, probabilities, attention).
@@ -34,6 +35,7 @@ class Evidence:
 
     kind: str
     embeddings: Tensor | None = None
+    words: Sequence[str] | None = None
     mask: Tensor | None = None
     losses: Mapping[str, Tensor] = field(default_factory=dict)
     state: Mapping[str, Tensor] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 __all__ = [
     "SOURCES",
+    "DiagnosisHintsConfig",
     "DiseaseQueriesConfig",
     "EvidenceConfig",
     "MemoryConfig",
@@ -13,7 +14,7 @@ __all__ = [
     "RetrievedContextConfig",
 ]
 
-SOURCES = ("patches", "disease_queries", "visual_memory", "report_memory", "retrieved_context")
+SOURCES = ("patches", "disease_queries", "visual_memory", "report_memory", "retrieved_context", "diagnosis_hints")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,21 @@ class DiseaseQueriesConfig:
                 raise ValueError(f"{name} must lie in [0, 1), not {getattr(self, name)}")
         if self.loss_weight < 0 or self.sharpness <= 0:
             raise ValueError("loss_weight must not be negative and sharpness must be positive")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiagnosisHintsConfig:
+    """The predicted findings in words.
+
+    Args:
+        threshold: probability from which a finding is named.
+    """
+
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"threshold must lie between 0 and 1, not {self.threshold}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,12 +138,14 @@ class EvidenceConfig:
     """Which evidence sources a system has, in order.
 
     Args:
-        sources: names; memories need ``disease_queries`` before them, and so does ``retrieved_context``.
+        sources: names; memories, ``retrieved_context`` and ``diagnosis_hints`` need ``disease_queries``
+            before them.
         patches: settings of ``patches``.
         disease_queries: settings of ``disease_queries``.
         visual_memory: settings of ``visual_memory``.
         report_memory: settings of ``report_memory``.
         retrieved_context: settings of ``retrieved_context``.
+        diagnosis_hints: settings of ``diagnosis_hints``.
     """
 
     sources: tuple[str, ...] = SOURCES
@@ -136,6 +154,7 @@ class EvidenceConfig:
     visual_memory: MemoryConfig = field(default_factory=MemoryConfig)
     report_memory: MemoryConfig = field(default_factory=MemoryConfig)
     retrieved_context: RetrievedContextConfig = field(default_factory=RetrievedContextConfig)
+    diagnosis_hints: DiagnosisHintsConfig = field(default_factory=DiagnosisHintsConfig)
 
     def __post_init__(self) -> None:
         for name in self.sources:
@@ -143,6 +162,6 @@ class EvidenceConfig:
                 raise ValueError(f"unknown evidence source {name!r}; allowed: {', '.join(SOURCES)}")
         if len(set(self.sources)) != len(self.sources):
             raise ValueError("an evidence source is named twice")
-        for name in ("visual_memory", "report_memory", "retrieved_context"):
+        for name in ("visual_memory", "report_memory", "retrieved_context", "diagnosis_hints"):
             if name in self.sources and "disease_queries" not in self.sources[: self.sources.index(name)]:
                 raise ValueError(f"{name} needs disease_queries before it")

@@ -20,6 +20,7 @@ __all__ = [
     "TokenSpace",
     "default_prompt",
     "fill",
+    "hint_text",
     "prompt_texts",
     "resolve_template",
 ]
@@ -102,6 +103,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "report_memory": "报告记忆：",
         "retrieved_context": "相似病例：",
         "context": "临床信息：{context}\n",
+        "diagnosis_hints": "\n初步判断：{diagnosis_hints}",
         "instruction": "请根据胸部X线影像写出影像所见。",
     },
     "en": {
@@ -111,6 +113,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "report_memory": "Remembered reports: ",
         "retrieved_context": "Similar studies: ",
         "context": "Clinical context: {context}\n",
+        "diagnosis_hints": "\nFirst impression: {diagnosis_hints}",
         "instruction": "Write the findings of this chest X-ray.",
     },
 }
@@ -135,11 +138,15 @@ def default_prompt(
     plain = template == "plain"
     segments = [Segment(text="Human: ")] if plain else []
     for source in sources:
+        if source == "diagnosis_hints":
+            continue  # words; they stand right before the answer
         if source == "patches":
             segments += [Segment(text=words[source]), Segment(source=source), Segment(text="</Img>\n")]
         else:
             segments += [Segment(text=words.get(source, f"{source}: ")), Segment(source=source), Segment(text="\n")]
     segments += [Segment(text=words["context"]), Segment(text="{instruction}")]
+    if "diagnosis_hints" in sources:
+        segments.append(Segment(text=words["diagnosis_hints"]))
     if plain:
         segments.append(Segment(text=PROMPT_END))
     return PromptConfig(segments=tuple(segments), template=template, instruction=words["instruction"])
@@ -186,6 +193,11 @@ def fill(segment: Segment, values: Mapping[str, str]) -> str:
     if segment.names and not any(values[name] for name in segment.names):
         return ""
     return PLACEHOLDER.sub(lambda match: values[match.group(1)], text)
+
+
+def hint_text(language: Literal["zh", "en"], hint: str) -> str:
+    """Return the words by which the default prompts hand a diagnosis hint over."""
+    return fill(Segment(text=_WORDS[language]["diagnosis_hints"]), {"diagnosis_hints": hint})
 
 
 def prompt_texts(language: Literal["zh", "en"], contexts: Sequence[str] = ("",)) -> list[str]:

@@ -23,8 +23,9 @@ from llmrg.config import to_mapping
 from llmrg.errors import UserError
 from llmrg.language.embedded import EmbeddedModelConfig, build_model, train_tokenizer
 from llmrg.language.llm import IGNORED
-from llmrg.language.prompt import PROMPT_END, prompt_texts
+from llmrg.language.prompt import PROMPT_END, hint_text, prompt_texts
 from llmrg.language.token_space import encode_ordinary
+from llmrg.pretraining.precision import Precision, use_bf16
 
 __all__ = ["LanguageModelPretrainingConfig", "pretrain_language_model"]
 
@@ -44,8 +45,10 @@ class LanguageModelPretrainingConfig:
         learning_rate: peak.
         warmup_share: share of the training in which the learning rate rises.
         weight_decay: of AdamW.
+        hint_share: share of the reports that are told their hint, where there are hints.
         prompt_share: share of the batches that start with the words of a whole prompt; the others start at its end.
         max_tokens: longest report, in tokens; longer ones are cut, counted and warned of.
+        precision: see :func:`llmrg.pretraining.precision.use_bf16`.
         seed: of weights and order.
     """
 
@@ -56,8 +59,10 @@ class LanguageModelPretrainingConfig:
     learning_rate: float = 2e-3
     warmup_share: float = 0.05
     weight_decay: float = 0.01
+    hint_share: float = 0.9
     prompt_share: float = 0.15
     max_tokens: int = 512
+    precision: Precision = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -65,6 +70,8 @@ class LanguageModelPretrainingConfig:
             raise ValueError("max_steps and batch_size must be positive, max_tokens at least 2")
         if self.max_seconds is not None and self.max_seconds <= 0:
             raise ValueError("max_seconds must be positive")
+        if not 0 <= self.hint_share <= 1:
+            raise ValueError("hint_share must lie in [0, 1]")
         if not 0 <= self.prompt_share <= 1 or not 0 <= self.warmup_share < 1 or self.learning_rate <= 0:
             raise ValueError("prompt_share must lie in [0, 1], warmup_share in [0, 1), learning_rate above 0")
 
@@ -77,6 +84,8 @@ def pretrain_language_model(
     producer: str,
     split_hash: str,
     languages: Sequence[Literal["zh", "en"]],
+    hints: Sequence[str] | None = None,
+    phrases: Sequence[tuple[str, str]] = (),
     progress: Callable[[int, int], None] | None = None,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> Path:
@@ -89,6 +98,10 @@ def pretrain_language_model(
         producer: the command that asked for it, for the manifest.
         split_hash: hash of the training split.
         languages: of the reports; the default prompts of these languages are learnt too.
+        hints: what each report states, in words (``left pleural effusion``); the model then learns to write from such
+            hints, and without them (see ``hint_share``).
+        phrases: hints with the one sentence of a training report that says so. They are short and to the point, so the
+            small model learns from them in a fraction of the time which words stand for which finding.
         progress: called with (steps done, steps in all) after each step.
         callbacks: further Trainer callbacks.
 
@@ -98,17 +111,23 @@ def pretrain_language_model(
     Raises:
         UserError: no reports.
     """
-    texts = [report for report in reports if report.strip()]
+    if hints is not None and len(hints) != len(reports):
+        raise ValueError(f"{len(hints)} hints for {len(reports)} reports")
+    said = hints if hints is not None else [""] * len(reports)
+    kept = [(report, hint) for report, hint in zip(reports, said, strict=True) if report.strip()]
+    texts = [report for report, _ in kept]
+    spoken = [hint_text(languages[0], hint) if hint else "" for _, hint in kept]
     if not texts:
         raise UserError("There are no reports to train the language model on", next_step="check the training split")
     prompts = [text for language in languages for text in prompt_texts(language)]
     tokenizer = train_tokenizer(
-        [*texts, *prompts * max(1, len(texts) // (20 * len(prompts)))],
+        [*texts, *spoken, *prompts * max(1, len(texts) // (20 * len(prompts)))],
         vocabulary_size=config.model.vocabulary_size,
         max_token_bytes=config.model.max_token_bytes,
     )
     model = build_model(tokenizer, config.model, seed=config.seed)
-    encoded = _Reports(texts, tokenizer, config.max_tokens)
+    told = [(hint_text(languages[0], hint), sentence) for hint, sentence in phrases]
+    encoded = _Reports(texts, spoken, told, tokenizer, config.max_tokens)
     clock = _Clock(config)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
@@ -129,6 +148,7 @@ def pretrain_language_model(
                 disable_tqdm=True,
                 log_level="error",
                 remove_unused_columns=False,
+                bf16=use_bf16(config.precision),
                 use_cpu=not torch.cuda.is_available(),
                 dataloader_pin_memory=torch.cuda.is_available(),
             ),
@@ -173,22 +193,40 @@ def pretrain_language_model(
     return out
 
 
-class _Reports(Dataset[list[int]]):
-    """Reports as token ids, each closed by end-of-text unless it was cut."""
+_Sample = tuple[list[int], list[int], bool]
 
-    def __init__(self, texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> None:
+
+class _Reports(Dataset[_Sample]):
+    """Hints, texts as token ids (closed by end-of-text unless cut), and whether the text is a whole report."""
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        hints: Sequence[str],
+        phrases: Sequence[tuple[str, str]],
+        tokenizer: PreTrainedTokenizerBase,
+        max_tokens: int,
+    ) -> None:
         end = int(tokenizer.eos_token_id)
         encoded = [[*encode_ordinary(tokenizer, text), end] for text in texts]
         self.truncated = sum(len(ids) > max_tokens for ids in encoded)
         if self.truncated:
             logger.warning("%d reports are longer than %d tokens and were cut", self.truncated, max_tokens)
         self._reports = [ids[:max_tokens] for ids in encoded]
+        self._hints = [encode_ordinary(tokenizer, hint) if hint else [] for hint in hints]
+        self._phrases = [
+            (encode_ordinary(tokenizer, hint), [*encode_ordinary(tokenizer, sentence), end][:max_tokens])
+            for hint, sentence in phrases
+        ]
 
     def __len__(self) -> int:
-        return len(self._reports)
+        return len(self._reports) + len(self._phrases)
 
-    def __getitem__(self, index: int) -> list[int]:
-        return self._reports[index]
+    def __getitem__(self, index: int) -> _Sample:
+        if index < len(self._reports):
+            return self._hints[index], self._reports[index], True
+        hint, sentence = self._phrases[index - len(self._reports)]
+        return hint, sentence, False
 
 
 class _Collate:
@@ -201,20 +239,29 @@ class _Collate:
     def __init__(
         self, prompts: Sequence[str], tokenizer: PreTrainedTokenizerBase, config: LanguageModelPretrainingConfig
     ) -> None:
-        self._prompts = [encode_ordinary(tokenizer, prompt) for prompt in prompts]
+        self._prompts = [encode_ordinary(tokenizer, prompt.removesuffix(PROMPT_END)) for prompt in prompts]
         self._tail = encode_ordinary(tokenizer, PROMPT_END)
+        self._break = encode_ordinary(tokenizer, "\n")
         self._pad = int(tokenizer.pad_token_id)
         self._share = config.prompt_share
+        self._hint_share = config.hint_share
         self._stream = random.Random(config.seed)
 
-    def __call__(self, reports: Sequence[list[int]]) -> dict[str, Tensor]:
+    def __call__(self, samples: Sequence[_Sample]) -> dict[str, Tensor]:
         whole = self._stream.random() < self._share
-        before = self._stream.choice(self._prompts) if whole else self._tail
-        ids = [torch.tensor([*before, *report]) for report in reports]
+        before = self._stream.choice(self._prompts) if whole else []
+        ids, outside = [], []
+        for hint, text, whole_report in samples:
+            told = hint if not whole_report or self._stream.random() < self._hint_share else []
+            words = before if whole_report else []
+            ids.append(torch.tensor([*words, *told, *(self._tail if whole_report else self._break), *text]))
+            outside.append(slice(len(words), len(words) + len(told)))
         lengths = torch.tensor([len(row) for row in ids])
         padded = nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=self._pad)
         mask = torch.arange(padded.shape[1])[None] < lengths[:, None]
         labels = padded.masked_fill(~mask, IGNORED)
+        for row, part in enumerate(outside):
+            labels[row, part] = IGNORED  # hints come from outside; the model need not foretell them
         return {"input_ids": padded, "attention_mask": mask.long(), "labels": labels}
 
 

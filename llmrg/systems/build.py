@@ -12,6 +12,7 @@ from llmrg.artefacts import read_manifest
 from llmrg.errors import UserError
 from llmrg.evidence.base import EvidenceSource
 from llmrg.evidence.context_store import ContextStore
+from llmrg.evidence.diagnosis_hints import DiagnosisHints
 from llmrg.evidence.disease_queries import DiseaseQuerySource
 from llmrg.evidence.encoder import EncoderConfig, StudyEncoder, build_encoder, load_encoder
 from llmrg.evidence.hopfield import HopfieldRetrieval
@@ -25,6 +26,7 @@ from llmrg.language.llm import LanguageModel
 from llmrg.language.prompt import default_prompt
 from llmrg.language.token_space import TokenSpace
 from llmrg.studies.settings import DataConfig
+from llmrg.studies.study import Language
 from llmrg.systems.report_generator import ReportGenerator
 from llmrg.systems.settings import SystemConfig
 
@@ -99,6 +101,7 @@ def build_system(
         config,
         encoder,
         TokenSpace(decoder),
+        language=data.language,
         banks={kind: _bank(kind, artefacts, digest, data) for kind in MEMORIES if kind in config.evidence.sources},
         store=_store(artefacts, digest) if "retrieved_context" in config.evidence.sources else None,
     )
@@ -119,6 +122,7 @@ def build_sources(
     encoder: StudyEncoder,
     space: TokenSpace,
     *,
+    language: Language,
     banks: Mapping[str, MemoryBank],
     store: ContextStore | None,
 ) -> list[EvidenceSource]:
@@ -128,6 +132,7 @@ def build_sources(
         config: the system.
         encoder: trunk and disease queries.
         space: the decoder's token space.
+        language: of evidence in words.
         banks: the memory banks of the memories among the sources, by kind.
         store: the retrieval index with its vectors, where context is retrieved.
 
@@ -151,6 +156,14 @@ def build_sources(
                     scale=scale,
                     loss_weight=config.evidence.disease_queries.loss_weight,
                     smoothing=config.evidence.disease_queries.smoothing,
+                )
+            )
+        elif kind == "diagnosis_hints":
+            sources.append(
+                DiagnosisHints(
+                    vocabulary=get_vocabulary(encoder.config.vocabulary),
+                    language=language,
+                    threshold=config.evidence.diagnosis_hints.threshold,
                 )
             )
         elif kind in MEMORIES:

@@ -289,6 +289,9 @@ class ReportGenerator(nn.Module):
             if found.embeddings is not None and found.mask is not None
         }
         texts = [{"context": render_context(study.context, study.language)} for study in studies]
+        for kind, found in evidence.items():
+            if found.words is not None:
+                texts = [{**text, kind: words} for text, words in zip(texts, found.words, strict=True)]
         if instruction is not None:
             self.assembler.prompt.with_instruction(instruction)  # refuses a prompt without a place for it
             texts = [{**text, "instruction": instruction} for text in texts]

@@ -20,6 +20,7 @@ from llmrg.evidence.context_store import ContextStore
 from llmrg.evidence.encoder import load_encoder
 from llmrg.evidence.memory_bank import MemoryBank, Pattern, sample_patterns
 from llmrg.findings.labeler import get_labeler
+from llmrg.findings.words import finding_words
 from llmrg.language.text_encoder import TextEncoder
 from llmrg.pretraining.disease_classifier import pretrain_disease_classifier
 from llmrg.pretraining.language_model import pretrain_language_model
@@ -29,6 +30,7 @@ from llmrg.text.sentences import split_sentences
 from llmrg.training.material import TrainingMaterial
 from llmrg.training.processes import is_main_process, wait_for_everyone
 from llmrg.training.settings import STAGES, TrainConfig
+from llmrg.training.targets import positive_sides
 from retrieval_index import Record, RetrievalIndex
 
 __all__ = ["NORMAL", "StageBuilder"]
@@ -184,8 +186,27 @@ class StageBuilder:
             producer=self.producer,
             split_hash=self.material.split_hash,
             languages=(data.language,),
+            hints=[self._hint(study.id) for study in self.material.training],
+            phrases=self._phrases(),
             callbacks=self.callbacks("language_model"),
         )
+
+    def _hint(self, study_id: str) -> str:
+        """What a training report states, in the words of the diagnosis hints."""
+        stated = positive_sides(self.material.mentions[study_id], self.material.vocabulary)
+        return finding_words(stated, self.material.vocabulary, self.material.data.language)
+
+    def _phrases(self) -> list[tuple[str, str]]:
+        """The sentences of training reports that state findings, with those findings in the words of the hints."""
+        data = self.material.data
+        labeler = get_labeler(self.material.vocabulary, data.language)
+        found: list[tuple[str, str]] = []
+        for study in self.material.training:
+            for sentence in split_sentences(study.report(data.target), data.language):
+                stated = positive_sides(labeler.label(sentence), self.material.vocabulary)
+                if stated:
+                    found.append((finding_words(stated, self.material.vocabulary, data.language), sentence))
+        return found
 
     def _disease_classifier(self) -> None:
         data = self.material.data

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from llmrg.findings.labeler import Labeler
-from llmrg.findings.mention import Mention
+from llmrg.findings.mention import Mention, Side
 from llmrg.findings.vocabulary import FindingVocabulary
 from llmrg.studies.study import Study
 
-__all__ = ["finding_targets", "label_studies"]
+__all__ = ["finding_targets", "label_studies", "positive_sides"]
 
 
 def label_studies(studies: Iterable[Study], labeler: Labeler, target: tuple[str, ...]) -> dict[str, dict[str, Mention]]:
@@ -43,3 +43,11 @@ def finding_targets(mentions: Mapping[str, Mention], vocabulary: FindingVocabula
             sides[row, 0] = float(mention.side in ("left", "bilateral"))
             sides[row, 1] = float(mention.side in ("right", "bilateral"))
     return {"present": present, "sides": sides, "side_known": known}
+
+def positive_sides(mentions: Mapping[str, Mention], vocabulary: FindingVocabulary) -> dict[str, Side | None]:
+    """Positive and hedged findings of a report with their sides."""
+    return {
+        finding.name: mention.side
+        for finding in vocabulary.abnormal
+        if (mention := mentions.get(finding.name)) is not None and mention.polarity != "negative"
+    }

@@ -7,16 +7,15 @@ from typing import Any
 
 from accelerate.utils import gather_object
 
-from llmrg.findings.mention import Mention
-from llmrg.findings.vocabulary import FindingVocabulary
 from llmrg.generation.writing import write_reports
 from llmrg.language.settings import DecodingConfig
 from llmrg.metrics.scores import score_reports
 from llmrg.studies.study import Study
 from llmrg.systems.report_generator import ReportGenerator
 from llmrg.training.material import TrainingMaterial
+from llmrg.training.targets import positive_sides
 
-__all__ = ["ReportValidation", "positive_sides"]
+__all__ = ["ReportValidation"]
 
 FIGURES = (
     "bleu_1",
@@ -89,12 +88,3 @@ class ReportValidation:
         )
         figures: dict[str, Any] = {name: scores.metrics.get(name) for name in FIGURES}
         return {name: float(value) for name, value in figures.items() if value is not None}
-
-
-def positive_sides(mentions: Mapping[str, Mention], vocabulary: FindingVocabulary) -> dict[str, str | None]:
-    """Positive and hedged findings of a report with their sides."""
-    return {
-        finding.name: mention.side
-        for finding in vocabulary.abnormal
-        if (mention := mentions.get(finding.name)) is not None and mention.polarity != "negative"
-    }

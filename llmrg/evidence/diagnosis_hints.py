@@ -1,0 +1,80 @@
+"""Diagnosis hints: what the disease queries found, said to the decoder in words (PromptMRG's diagnosis prompts)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from torch import nn
+
+from llmrg.evidence.base import Evidence
+from llmrg.findings.mention import Side
+from llmrg.findings.vocabulary import FindingVocabulary
+from llmrg.findings.words import finding_words
+from llmrg.language.token_space import TokenSpace
+from llmrg.studies.batches import StudyBatch
+from llmrg.vision.features import VisualFeatures
+
+__all__ = ["DiagnosisHints", "predicted_findings"]
+
+
+def predicted_findings(
+    probabilities: list[list[float]], vocabulary: FindingVocabulary, *, threshold: float
+) -> dict[str, Side | None]:
+    """Read one study's findings off the disease queries.
+
+    Args:
+        probabilities: [F][3]: present, on the left, on the right.
+        vocabulary: its abnormal findings are the F rows.
+        threshold: probability from which a finding counts as present.
+
+    Returns:
+        Side by finding name; a sided finding has the likelier side, or both where both are likelier than not.
+    """
+    found: dict[str, Side | None] = {}
+    for finding, (present, left, right) in zip(vocabulary.abnormal, probabilities, strict=True):
+        if present < threshold:
+            continue
+        side: Side | None = None
+        if finding.sided:
+            side = "bilateral" if left >= 0.5 and right >= 0.5 else "left" if left >= right else "right"
+        found[finding.name] = side
+    return found
+
+
+class DiagnosisHints(nn.Module):
+    """Evidence in words: the findings that the disease queries hold for present, with their sides.
+
+    Args:
+        vocabulary: the findings.
+        language: of the words.
+        threshold: probability from which a finding is named.
+    """
+
+    kind = "diagnosis_hints"
+
+    def __init__(self, *, vocabulary: FindingVocabulary, language: Literal["zh", "en"], threshold: float = 0.5) -> None:
+        super().__init__()
+        self.vocabulary = vocabulary
+        self.language = language
+        self.threshold = threshold
+
+    def forward(
+        self,
+        features: VisualFeatures,
+        batch: StudyBatch,
+        space: TokenSpace,
+        earlier: Mapping[str, Evidence],
+        *,
+        with_records: bool = False,
+    ) -> Evidence:
+        """Give one line of words a study."""
+        rows = earlier["disease_queries"].state["probabilities"].tolist()
+        words = [
+            finding_words(
+                predicted_findings(row, self.vocabulary, threshold=self.threshold), self.vocabulary, self.language
+            )
+            for row in rows
+        ]
+        records = [{"kind": self.kind, "items": [{"words": text}]} for text in words] if with_records else []
+        return Evidence(kind=self.kind, words=words, records=records)
