@@ -65,13 +65,13 @@ def test_absent_views_change_neither_values_nor_gradients(
     queries: DiseaseQueries, make_features: Callable[..., VisualFeatures]
 ) -> None:
     features = double(make_features([[True, True], [True, True]]))
-    garbage = torch.full((2, 4, D), 1e3, dtype=torch.float64)
+    garbage = 1e3 * torch.randn(2, 4, D, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
     padded = VisualFeatures(
         tokens=torch.cat([features.tokens, garbage], dim=1),
         mask=torch.cat([features.mask, torch.zeros(2, 4, dtype=torch.bool)], dim=1),
         pooled=features.pooled,
         grid=(3, 2, 2),
-        view=torch.cat([features.view, torch.full((2, 4), 2)], dim=1),
+        view=torch.cat([features.view, torch.tensor([[0, 1, 2, 2]]).expand(2, 4)], dim=1),
     )
     results = []
     for given in (features, padded):
@@ -115,6 +115,39 @@ def test_logits_are_those_of_the_formula(queries: DiseaseQueries, make_features:
                 assert local.mean() - 1e-9 <= soft_maximum <= local.max() + 1e-9
                 expected = found @ weights["classify"][finding, channel] + weights["bias"][finding, channel]
                 assert float(answers.logits[study, finding, channel]) == pytest.approx(expected + soft_maximum)
+
+
+def layer_norm(vectors: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    centred = vectors - vectors.mean(-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5) * weight + bias
+
+
+def test_tokens_are_those_of_the_formula(queries: DiseaseQueries, make_features: Callable[..., VisualFeatures]) -> None:
+    """Cross-attention head by head, maxima view by view and the feed-forward block, study by study, in numpy."""
+    features = double(make_features(EXISTS))
+    with torch.no_grad():
+        answers = queries(features)
+    w = {name: parameter.detach().numpy() for name, parameter in queries.named_parameters()}
+    for study in range(3):
+        there = features.mask[study].numpy()
+        lateral = features.view[study].numpy()[there] == 2
+        places = layer_norm(features.tokens[study].numpy()[there], w["norm.weight"], w["norm.bias"])
+        highest = [places[~lateral].max(0), places[lateral].max(0) if lateral.any() else np.zeros(D)]
+        seen = np.concatenate(highest) @ w["peaks.weight"].T + w["peaks.bias"]
+        keys, values = places @ w["key.weight"].T, places @ w["value.weight"].T + w["value.bias"]
+        for finding in range(F):
+            mixed = []
+            for head in range(4):
+                part = slice(4 * head, 4 * head + 4)
+                scores = np.exp(keys[:, part] @ w["queries"][finding, part] / 2)  # root of the head's width, 4
+                mixed.append(scores / scores.sum() @ values[:, part])
+            found = w["queries"][finding] + np.concatenate(mixed) @ w["output.weight"].T + w["output.bias"] + seen
+            inner = layer_norm(found, w["feed_forward.0.weight"], w["feed_forward.0.bias"])
+            inner = inner @ w["feed_forward.1.weight"].T + w["feed_forward.1.bias"]
+            inner = inner * np.array([(1 + math.erf(value / math.sqrt(2))) / 2 for value in inner])
+            inner = inner @ w["feed_forward.3.weight"].T + w["feed_forward.3.bias"]
+            expected = layer_norm(found + inner, w["token_norm.weight"], w["token_norm.bias"])
+            np.testing.assert_allclose(answers.tokens[study, finding].numpy(), expected, rtol=1e-8, atol=1e-9)
 
 
 def test_it_looks_where_a_finding_shows(make_features: Callable[..., VisualFeatures]) -> None:
