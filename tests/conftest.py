@@ -98,6 +98,7 @@ system:
     mean: 0.45
     std: 0.25
   evidence:
+    sources: [patches, disease_queries, visual_memory, report_memory, retrieved_context, diagnosis_hints]
     visual_memory: {{per_finding: 5}}
     report_memory: {{per_finding: 5}}
     retrieved_context: {{candidates: 6, positives: 2, negatives: 1}}

@@ -7,7 +7,7 @@ import math
 import random
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -88,6 +88,7 @@ def pretrain_language_model(
     phrases: Sequence[tuple[str, str]] = (),
     progress: Callable[[int, int], None] | None = None,
     callbacks: Sequence[TrainerCallback] = (),
+    configuration: Mapping[str, Any] | None = None,
 ) -> Path:
     """Train tokenizer and model on reports and save both as an artefact in the ordinary transformers format.
 
@@ -104,6 +105,7 @@ def pretrain_language_model(
             small model learns from them in a fraction of the time which words stand for which finding.
         progress: called with (steps done, steps in all) after each step.
         callbacks: further Trainer callbacks.
+        configuration: what the manifest states the artefact was made with; None states ``config``.
 
     Returns:
         ``out``, which the language model's ``path`` can name.
@@ -184,7 +186,7 @@ def pretrain_language_model(
         Manifest(
             kind="language_model",
             producer=producer,
-            configuration=to_mapping(config),
+            configuration=dict(configuration) if configuration is not None else to_mapping(config),
             split_hash=split_hash,
             languages=tuple(languages),
             contains_patient_text=True,

@@ -126,7 +126,7 @@ class StageBuilder:
     def _configuration(self, stage: str) -> dict[str, Any]:
         stages, seed = self.config.stages, self.config.seed
         if stage == "language_model":
-            return to_mapping(stages.language_model)
+            return {"training": to_mapping(stages.language_model), "labeler": self.material.labeler_version}
         if stage == "disease_classifier":
             return {
                 "encoder": to_mapping(encoder_config(self.config.system, self.material.data)),
@@ -189,6 +189,7 @@ class StageBuilder:
             hints=[self._hint(study.id) for study in self.material.training],
             phrases=self._phrases(),
             callbacks=self.callbacks("language_model"),
+            configuration=self._configuration("language_model"),
         )
 
     def _hint(self, study_id: str) -> str:
