@@ -19,6 +19,7 @@ from transformers.trainer_callback import PrinterCallback
 from llmrg.artefacts import Manifest, atomic_directory, write_text
 from llmrg.evidence.disease_queries import diagnosis_losses
 from llmrg.evidence.encoder import EncoderConfig, StudyEncoder, build_encoder, save_encoder
+from llmrg.pretraining.augmentation_epoch import AugmentationEpoch
 from llmrg.pretraining.precision import use_bf16
 from llmrg.pretraining.settings import DiseaseClassifierConfig
 from llmrg.pretraining.time_limit import TimeLimit
@@ -113,7 +114,7 @@ def pretrain_disease_classifier(
             args=arguments,
             train_dataset=training,
             data_collator=_collate,
-            callbacks=[TimeLimit(config.max_minutes), *callbacks],
+            callbacks=[AugmentationEpoch(), TimeLimit(config.max_minutes), *callbacks],
         )
         trainer.remove_callback(PrinterCallback)  # our own progress callback speaks instead
         trainer.train()

@@ -13,6 +13,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainingArgum
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback
 
+from llmrg.pretraining.augmentation_epoch import AugmentationEpoch
 from llmrg.pretraining.precision import use_bf16
 from llmrg.pretraining.time_limit import TimeLimit
 from llmrg.studies.dataset import StudyDataset
@@ -186,7 +187,7 @@ def build_trainer(
         train_dataset=dataset,
         eval_dataset=dataset,
         data_collator=system.collate,
-        callbacks=[TimeLimit(config.max_minutes), EarlyEnd(), CompletionMarker(), *callbacks],
+        callbacks=[AugmentationEpoch(), TimeLimit(config.max_minutes), EarlyEnd(), CompletionMarker(), *callbacks],
     )
     if logs is not None and config.tensorboard and not dry_run:
         tensorboard = TensorBoardCallback()
