@@ -30,6 +30,7 @@ CONFIGS = ROOT / "configs"
 SCHEMAS: dict[str, Any] = {
     "data": DataConfig,
     "quickstart": TrainConfig,
+    "bench": TrainConfig,
     "systems": TrainConfig,
     "benchmark": BenchmarkConfig,
     "language": LanguageDimensions,

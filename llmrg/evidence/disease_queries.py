@@ -93,7 +93,7 @@ class DiseaseQueries(nn.Module):
         mixed = torch.einsum("bhft,bthe->bfhe", attention, value).reshape(batch, -1, width)
         found = self.queries + self.output(mixed) + self.peaks(_view_maxima(tokens, features)).unsqueeze(1)
         found = self.token_norm(found + self.feed_forward(found))
-        local = torch.einsum("btd,fcd->bfct", tokens, self.locate)
+        local = torch.einsum("btd,fcd->bfct", tokens, self.locate).float()  # bfloat16 is too coarse for the maximum
         counts = features.mask.sum(-1).clamp(min=1).view(-1, 1, 1)
         peaks = (local * self.sharpness).masked_fill(hidden, float("-inf")).logsumexp(-1) - counts.log()
         logits = torch.einsum("bfd,fcd->bfc", self.dropout(found), self.classify) + self.bias + peaks / self.sharpness
