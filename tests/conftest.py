@@ -102,7 +102,7 @@ system:
     visual_memory: {{per_finding: 5}}
     report_memory: {{per_finding: 5}}
     retrieved_context: {{candidates: 6, positives: 2, negatives: 1}}
-  language_model: {{path: embedded, lora_rank: 4, lora_alpha: 8}}
+  language_model: {{path: embedded, lora_rank: 4, lora_alpha: 8, lora_dropout: 0.05}}
 stages:
   language_model:
     max_steps: 60

@@ -76,7 +76,7 @@ class LoopConfig:
         metric: validation figure the best checkpoint is chosen by.
         keep: checkpoints kept beside the best.
         logging_steps: optimiser steps between log lines.
-        tensorboard: write TensorBoard logs.
+        tensorboard: write TensorBoard logs, into ``logs/NAME`` beside the run.
         max_minutes: stop the loop after this long; None has no limit.
     """
 
@@ -102,9 +102,19 @@ class LoopConfig:
     max_minutes: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "accumulation", "learning_rate", "validation_batch_size", "keep"):
+        positive = ("epochs", "batch_size", "accumulation", "learning_rate", "clip", "logging_steps", "keep")
+        for name in (*positive, "validation_studies", "validation_batch_size"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        for name in ("vision_learning_rate", "language_learning_rate", "max_minutes"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(f"{name} must be positive, not {value}")
+        for name in ("weight_decay", "workers"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"warmup must lie in [0, 1), not {self.warmup}")
         if self.evaluations < 1:
             raise ValueError("evaluations must be at least 1")
         if self.metric not in VALIDATION_METRICS:
