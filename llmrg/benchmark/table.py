@@ -6,6 +6,7 @@ import csv
 import io
 from dataclasses import dataclass
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from llmrg.benchmark.results import Results, Row
@@ -25,6 +26,7 @@ class Column:
         percent: whether it is a part of one, shown in percent.
         title: what it means, in one sentence.
         ranked: whether the best system is marked.
+        short: heading on the console, where 80 characters have to hold the whole table; None takes ``label``.
     """
 
     metric: str
@@ -34,28 +36,29 @@ class Column:
     title: str
     percent: bool = True
     ranked: bool = True
+    short: str | None = None
 
 
 COLUMNS: tuple[Column, ...] = (
     Column(metric="clinical_micro_f1", label="F1", group="Findings", digits=1,
            title="Harmonic mean of precision and recall over all findings of all studies"),
-    Column(metric="clinical_micro_precision", label="Precision", group="Findings", digits=1,
+    Column(metric="clinical_micro_precision", label="Precision", group="Findings", digits=1, short="Prec",
            title="Part of the stated findings that are true"),
-    Column(metric="clinical_micro_recall", label="Recall", group="Findings", digits=1,
+    Column(metric="clinical_micro_recall", label="Recall", group="Findings", digits=1, short="Rec",
            title="Part of the true findings that are stated"),
-    Column(metric="clinical_macro_f1_supported", label="Macro F1", group="Findings", digits=1,
+    Column(metric="clinical_macro_f1_supported", label="Macro F1", group="Findings", digits=1, short="Macro",
            title="Mean F1 of the findings that occur here: rare ones count as much as common ones"),
     Column(metric="side_accuracy", label="Side", group="Findings", digits=1, ranked=False,
            title="Of the sided findings stated rightly, the part with the right side"),
-    Column(metric="bleu_4", label="BLEU-4", group="Wording", digits=1,
+    Column(metric="bleu_4", label="BLEU-4", group="Wording", digits=1, short="BLEU",
            title="Overlap of word sequences of up to four words with the full reference"),
-    Column(metric="rouge_l", label="ROUGE-L", group="Wording", digits=1,
+    Column(metric="rouge_l", label="ROUGE-L", group="Wording", digits=1, short="ROUGE",
            title="Longest common word sequence with the full reference"),
     Column(metric="cider", label="CIDEr", group="Wording", digits=2, percent=False,
            title="Overlap of telling word sequences; comparable within this test split only"),
-    Column(metric="distinct_ratio", label="Distinct", group="Output", digits=1, ranked=False,
+    Column(metric="distinct_ratio", label="Distinct", group="Output", digits=1, ranked=False, short="Dist",
            title="Different reports per study: low means that one text is given to many"),
-    Column(metric="mean_length", label="Length", group="Output", digits=1, percent=False, ranked=False,
+    Column(metric="mean_length", label="Length", group="Output", digits=1, percent=False, ranked=False, short="Len",
            title="Mean length of a report, in words (Chinese: characters)"),
 )  # fmt: skip
 
@@ -71,13 +74,17 @@ def console_table(results: Results) -> Table:
     """Build the table that the command prints."""
     table = Table(
         title=f"{results.dataset} · {results.split} · {results.n} studies of {results.patients} patients",
-        caption="Findings, side, BLEU-4, ROUGE-L and distinct in %; ± half the 95 % interval, resampling patients",
+        caption="F1 (± half the 95 % interval, resampling patients), precision, recall, macro F1 and side of the "
+        "findings, BLEU-4, ROUGE-L and distinct reports in %; CIDEr; mean length",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=0,
         title_justify="left",
         caption_justify="left",
     )
     table.add_column("System", no_wrap=True)
     for column in COLUMNS:
-        table.add_column(column.label, justify="right", no_wrap=True)
+        table.add_column(column.short or column.label, justify="right", no_wrap=True)
     previous = None
     for row in results.rows:
         if previous not in (None, row.kind):

@@ -158,4 +158,10 @@ def _one(loaded: Any, images: Sequence[Path], *, out: Path | None, as_json: bool
         highlight=False,
     )
     if options.get("evidence") is not None:
-        console.print(f"evidence pictures: {options['evidence']}", markup=False, highlight=False)
+        pictures = sum("picture" in item and item["picture"] is not None for item in _query_items(record))
+        told = f"{pictures} in {options['evidence']}" if pictures else "none, no query found its finding likely"
+        console.print(f"evidence pictures: {told}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _query_items(record: dict[str, Any]) -> list[dict[str, Any]]:
+    return [item for part in record["evidence"] if part["kind"] == "disease_queries" for item in part["items"]]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from llmrg.benchmark.results import Results, Row, read_results
-from llmrg.benchmark.table import console_table, csv_table, markdown_table
+from llmrg.benchmark.table import COLUMNS, console_table, csv_table, markdown_table
 from llmrg.errors import UserError
 
 
@@ -55,6 +56,16 @@ def test_tables_show_every_row() -> None:
     assert float(rows[0]["clinical_micro_f1_high"]) == pytest.approx(0.9)
     assert rows[0]["side_accuracy"] == ""
     assert "| **ours\\|1** | 80.0 |" in markdown_table(RESULTS)
-    console = Console(width=200, file=io.StringIO())
-    console.print(console_table(RESULTS))
-    assert "80.0 ±10.0" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_console_table_fits_a_narrow_terminal() -> None:
+    long = row("nearest_encoder", "baseline", 0.4)
+    figures = {c.metric: 1.0 if c.percent else 9.99 for c in COLUMNS} | {"mean_length": 123.4}
+    wide = dataclasses.replace(long, metrics={**long.metrics, **figures})
+    console = Console(width=80, file=io.StringIO())
+    console.print(console_table(dataclasses.replace(RESULTS, rows=(*RESULTS.rows, wide))))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "80.0 ±10.0" in shown
+    assert "nearest_encoder" in shown
+    assert "123.4" in shown
+    assert "…" not in shown
