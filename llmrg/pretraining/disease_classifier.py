@@ -22,6 +22,7 @@ from llmrg.evidence.encoder import EncoderConfig, StudyEncoder, build_encoder, s
 from llmrg.pretraining.augmentation_epoch import AugmentationEpoch
 from llmrg.pretraining.precision import use_bf16
 from llmrg.pretraining.settings import DiseaseClassifierConfig
+from llmrg.pretraining.teacher import Teacher
 from llmrg.pretraining.time_limit import TimeLimit
 from llmrg.studies.batches import StudyBatch
 from llmrg.studies.dataset import StudyDataset, StudySample, collate_studies
@@ -34,16 +35,21 @@ logger = logging.getLogger(__name__)
 class _Classifier(nn.Module):
     """The encoder with its loss, as the Trainer wants it."""
 
-    def __init__(self, encoder: StudyEncoder, *, smoothing: float, side_weight: float) -> None:
+    def __init__(self, encoder: StudyEncoder, config: DiseaseClassifierConfig) -> None:
         super().__init__()
         self.encoder = encoder
-        self.smoothing = smoothing
-        self.side_weight = side_weight
+        self.settings = config
+        self.teacher: Teacher | None = None
+        if config.teacher is not None:
+            self.teacher = Teacher(config.teacher, student=encoder.config, width=encoder.backbone.width)
 
     def forward(self, batch: StudyBatch) -> dict[str, Tensor]:
-        _, answers = self.encoder(batch)
-        losses = diagnosis_losses(answers.logits.float(), batch.tensors, smoothing=self.smoothing)
-        return {"loss": losses["presence"] + self.side_weight * losses["side"]}
+        features, answers = self.encoder(batch)
+        losses = diagnosis_losses(answers.logits.float(), batch.tensors, smoothing=self.settings.smoothing)
+        loss = losses["presence"] + self.settings.side_weight * losses["side"]
+        if self.teacher is not None:
+            loss = loss + self.settings.teacher_weight * self.teacher(batch, features, answers)
+        return {"loss": loss}
 
 
 def _collate(samples: Sequence[StudySample]) -> dict[str, StudyBatch]:
@@ -85,7 +91,7 @@ def pretrain_disease_classifier(
         ``out``.
     """
     torch.manual_seed(seed)
-    model = _Classifier(build_encoder(encoder), smoothing=config.smoothing, side_weight=config.side_weight)
+    model = _Classifier(build_encoder(encoder), config)
     with tempfile.TemporaryDirectory(prefix="llmrg-classifier-") as scratch:
         arguments = TrainingArguments(
             output_dir=scratch,

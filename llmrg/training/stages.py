@@ -132,6 +132,7 @@ class StageBuilder:
                 "encoder": to_mapping(encoder_config(self.config.system, self.material.data)),
                 "fit": self.material.data.fit,
                 "training": to_mapping(stages.disease_classifier),
+                "teacher_hash": self._teacher_hash(),
                 "augmentation": to_mapping(self.config.augmentation),
                 "labeler": self.material.labeler_version,
                 "seed": seed,
@@ -153,6 +154,10 @@ class StageBuilder:
             "index": to_mapping(stages.index),
             "candidates": evidence.retrieved_context.candidates,
         }
+
+    def _teacher_hash(self) -> str | None:
+        teacher = self.config.stages.disease_classifier.teacher
+        return read_manifest(teacher).encoder_hash if teacher is not None else None
 
     def _encoder_hash(self) -> str | None:
         path = self.path("disease_classifier")

@@ -13,14 +13,24 @@ for part in bench "bench_shifted --shifted"; do
     set -- $part
     llmrg data phantom "data/phantoms/$1" --format ped-xray --studies 2000 --seed 11 --size 160 --preset bench "${@:2}"
 done
-# Small networks gain little from a second thread, so the two trainings share the cores.
+# Small networks gain little from a second thread, so what does not wait for another part runs beside it.
+both() { # both NAME COMMAND -- NAME COMMAND: run two commands at once, their lines marked with their names
+    processes=()
+    while [ $# -gt 0 ]; do
+        local name=$1 command=()
+        shift
+        while [ $# -gt 0 ] && [ "$1" != -- ]; do command+=("$1"); shift; done
+        shift || true
+        (set -o pipefail; "${command[@]}" 2>&1 | sed -u "s/^/$name | /") &
+        processes+=($!)
+    done
+    for process in "${processes[@]}"; do wait "$process"; done
+}
 processes=()
 trap 'kill "${processes[@]}" 2>/dev/null || true' EXIT
-for trunk in conv swin; do
-    (set -o pipefail; llmrg train "configs/bench/$trunk.yaml" 2>&1 | sed -u "s/^/$trunk | /") &
-    processes+=($!)
-done
-for process in "${processes[@]}"; do wait "$process"; done
+both conv llmrg pretrain disease-classifier configs/bench/conv.yaml -- \
+    swin llmrg pretrain language-model configs/bench/swin.yaml
+both conv llmrg train configs/bench/conv.yaml -- swin llmrg train configs/bench/swin.yaml
 trap - EXIT
 printf 'Both trainings took %d minutes.\n' $(((SECONDS - began) / 60))
 export OMP_NUM_THREADS=$(nproc)
