@@ -60,7 +60,7 @@ def test_tables_show_every_row() -> None:
 
 def test_console_table_fits_a_narrow_terminal() -> None:
     long = row("nearest_encoder", "baseline", 0.4)
-    figures = {c.metric: 1.0 if c.percent else 9.99 for c in COLUMNS} | {"mean_length": 123.4}
+    figures = {c.metric: 1.0 if c.percent else 9.99 for c in COLUMNS} | {"clinical_micro_f1": 0.4, "mean_length": 123.4}
     wide = dataclasses.replace(long, metrics={**long.metrics, **figures})
     console = Console(width=80, file=io.StringIO())
     console.print(console_table(dataclasses.replace(RESULTS, rows=(*RESULTS.rows, wide))))
