@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from llmrg.studies.study import Context
 from llmrg.systems.run import Run
 
 __all__ = ["generate_from_files"]
+
+logger = logging.getLogger(__name__)
 
 
 def generate_from_files(
@@ -61,6 +64,10 @@ def generate_from_files(
             next_step="take a run trained on reports of that language",
         )
     study = study_from_files(images, language=data.language, views=views, context=context)
+    if len(study.images) > data.views:
+        logger.warning(
+            "%d films are given, but the run was trained on at most %d a study", len(study.images), data.views
+        )
     decoding = decoding or run.config.decoding
     films = read_films(study, data)
     stream = IncrementalText(run.system.language_model.tokenizer)
