@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
+from pathlib import Path
 
 import pytest
 import torch
@@ -100,3 +102,43 @@ def test_no_reports_is_a_users_error(tmp_path) -> None:
     with pytest.raises(UserError, match="no reports"):
         pretrain_language_model(["", " "], tmp_path / "m", CONFIG, producer="t", split_hash="x", languages=("zh",))
     assert not list(tmp_path.iterdir())
+
+
+def test_hints_are_followed_and_phrases_teach_them(tmp_path: Path) -> None:
+    """What a hint says decides what is written: the right one of eight statements, against one in eight by chance."""
+    stream = random.Random(1)
+    words = {
+        f"{side}{what}": f"{side}可见{what}。" for side in ("左侧", "右侧") for what in ("积液", "气胸", "结节", "实变")
+    }
+    chosen = [stream.choice(sorted(words)) for _ in range(160)]
+    reports = [stream.choice(("双肺纹理清晰。", "心影不大。")) + words[hint] + "膈面光整。" for hint in chosen]
+    out = pretrain_language_model(
+        reports,
+        tmp_path / "model",
+        dataclasses.replace(CONFIG, max_steps=450, hint_share=1.0, prompt_share=0.0),
+        producer="test",
+        split_hash="abc",
+        languages=("zh",),
+        hints=chosen,
+        phrases=[(hint, words[hint]) for hint in chosen],
+    )
+    model = LanguageModel(LanguageModelConfig(path=str(out), tuning="frozen"))
+    assembler = PromptAssembler(model, default_prompt("zh", ("diagnosis_hints",)))
+    asked = sorted(words)
+    assembled = assembler.assemble({}, [{"context": "", "diagnosis_hints": hint} for hint in asked])
+    drawn = model.generate(assembled.inputs_embeds, assembled.attention_mask, DecodingConfig(max_new_tokens=40))
+    right = [words[hint] in model.text(tokens.ids) for hint, tokens in zip(asked, drawn, strict=True)]
+    assert sum(right) >= 6, right
+
+
+def test_hints_must_fit_the_reports(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="hints"):
+        pretrain_language_model(
+            ["双肺纹理清晰。"],
+            tmp_path / "model",
+            CONFIG,
+            producer="test",
+            split_hash="abc",
+            languages=("zh",),
+            hints=["a", "b"],
+        )
