@@ -78,7 +78,9 @@ def print_checks(checks: tuple[Check, ...]) -> None:
     for column in ("what", "state", "found", "what to do"):
         table.add_column(column, overflow="fold")
     for check in checks:
-        table.add_row(check.name, f"[{style[check.status]}]{check.status}[/]", escape(check.found), escape(check.advice))
+        table.add_row(
+            check.name, f"[{style[check.status]}]{check.status}[/]", escape(check.found), escape(check.advice)
+        )
     Console().print(table)
 
 

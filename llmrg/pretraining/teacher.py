@@ -18,11 +18,11 @@ __all__ = ["Teacher"]
 
 
 class Teacher(nn.Module):
-    """Distillation from a trained encoder: its visual tokens (Romero et al., FitNets, ICLR 2015) and its answers
-    (Hinton et al., 2015).
+    """Distillation from a trained encoder: of its visual tokens and of its answers.
 
-    A Transformer trunk starts without any notion of neighbourhood and learns slowly from a dozen labels a study; the
-    teacher tells it something at every place.
+    Sources: Romero et al., FitNets, ICLR 2015 (tokens); Hinton et al., 2015 (answers). A Transformer trunk starts
+    without any notion of neighbourhood and learns slowly from a dozen labels a study; the teacher tells it something
+    at every place.
 
     Args:
         directory: the teacher's ``disease_classifier`` artefact, made from the same training split.

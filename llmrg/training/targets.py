@@ -44,6 +44,7 @@ def finding_targets(mentions: Mapping[str, Mention], vocabulary: FindingVocabula
             sides[row, 1] = float(mention.side in ("right", "bilateral"))
     return {"present": present, "sides": sides, "side_known": known}
 
+
 def positive_sides(mentions: Mapping[str, Mention], vocabulary: FindingVocabulary) -> dict[str, Side | None]:
     """Positive and hedged findings of a report with their sides."""
     return {
