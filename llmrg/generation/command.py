@@ -156,6 +156,7 @@ def _one(loaded: Any, images: Sequence[Path], *, out: Path | None, as_json: bool
         f"\nfindings: {', '.join(stated) or 'none'}; mean token probability {record['confidence']:.2f}",
         markup=False,
         highlight=False,
+        soft_wrap=True,
     )
     if options.get("evidence") is not None:
         pictures = sum("picture" in item and item["picture"] is not None for item in _query_items(record))
