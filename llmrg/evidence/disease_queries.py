@@ -93,7 +93,8 @@ class DiseaseQueries(nn.Module):
         mixed = torch.einsum("bhft,bthe->bfhe", attention, value).reshape(batch, -1, width)
         found = self.queries + self.output(mixed) + self.peaks(_view_maxima(tokens, features)).unsqueeze(1)
         found = self.token_norm(found + self.feed_forward(found))
-        local = torch.einsum("btd,fcd->bfct", tokens, self.locate).float()  # bfloat16 is too coarse for the maximum
+        local = torch.einsum("btd,fcd->bfct", tokens, self.locate)
+        local = local.to(torch.promote_types(local.dtype, torch.float32))  # bfloat16 is too coarse for the maximum
         counts = features.mask.sum(-1).clamp(min=1).view(-1, 1, 1)
         peaks = (local * self.sharpness).masked_fill(hidden, float("-inf")).logsumexp(-1) - counts.log()
         logits = torch.einsum("bfd,fcd->bfc", self.dropout(found), self.classify) + self.bias + peaks / self.sharpness
@@ -117,7 +118,8 @@ def diagnosis_losses(logits: Tensor, targets: Mapping[str, Tensor], *, smoothing
 
     Args:
         logits: [B, F, 3].
-        targets: ``present`` [B, F] in {0, 1}; ``sides`` [B, F, 2] (left, right); ``side_known`` [B, F] bool.
+        targets: ``present`` [B, F] in {0, 1}; ``sides`` [B, F, 2] (left, right); ``side_known`` [B, F] bool; where given,
+            ``observed`` [B, F] bool, False where the presence is not learnt (the report hedges).
         smoothing: label smoothing of presence.
 
     Returns:
@@ -125,7 +127,9 @@ def diagnosis_losses(logits: Tensor, targets: Mapping[str, Tensor], *, smoothing
     """
     present = targets["present"].to(logits.dtype)
     smoothed = present * (1 - smoothing) + 0.5 * smoothing
-    presence = functional.binary_cross_entropy_with_logits(logits[..., 0], smoothed)
+    observed = targets.get("observed", torch.ones_like(present)).to(logits.dtype)
+    every = functional.binary_cross_entropy_with_logits(logits[..., 0], smoothed, reduction="none")
+    presence = (every * observed).sum() / observed.sum().clamp(min=1)
     known = targets["side_known"].to(logits.dtype)
     side = functional.binary_cross_entropy_with_logits(
         logits[..., 1:], targets["sides"].to(logits.dtype), reduction="none"

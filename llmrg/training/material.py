@@ -14,6 +14,7 @@ from llmrg.artefacts import text_hash
 from llmrg.errors import BadStudyError, UserError
 from llmrg.findings.labeler import get_labeler
 from llmrg.findings.mention import Mention
+from llmrg.findings.targets import positive_findings
 from llmrg.findings.vocabulary import FindingVocabulary, get_vocabulary
 from llmrg.studies.augmentation import AugmentationConfig
 from llmrg.studies.dataset import StudyDataset, usable_studies
@@ -58,12 +59,9 @@ class TrainingMaterial:
     labeler_version: str
 
     def positive(self, study_id: str) -> list[str]:
-        """Names of the findings that a study's report states as present (or hedged)."""
-        return [
-            finding.name
-            for finding in self.vocabulary.abnormal
-            if (mention := self.mentions[study_id].get(finding.name)) is not None and mention.polarity != "negative"
-        ]
+        """Names of the findings that a study's report states as present, in the order of the vocabulary."""
+        stated = positive_findings(self.mentions[study_id], self.vocabulary)
+        return [name for name in self.vocabulary.names if name in stated]
 
     def dataset(
         self, studies: Sequence[Study], *, augmentation: AugmentationConfig | None = None, seed: int = 0

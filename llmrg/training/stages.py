@@ -20,6 +20,7 @@ from llmrg.evidence.context_store import ContextStore
 from llmrg.evidence.encoder import load_encoder
 from llmrg.evidence.memory_bank import MemoryBank, Pattern, sample_patterns
 from llmrg.findings.labeler import get_labeler
+from llmrg.findings.targets import positive_findings
 from llmrg.findings.words import finding_words
 from llmrg.language.text_encoder import TextEncoder
 from llmrg.pretraining.disease_classifier import pretrain_disease_classifier
@@ -30,7 +31,6 @@ from llmrg.text.sentences import split_sentences
 from llmrg.training.material import TrainingMaterial
 from llmrg.training.processes import is_main_process, wait_for_everyone
 from llmrg.training.settings import STAGES, TrainConfig
-from llmrg.training.targets import positive_sides
 from retrieval_index import Record, RetrievalIndex
 
 __all__ = ["NORMAL", "StageBuilder"]
@@ -199,7 +199,7 @@ class StageBuilder:
 
     def _hint(self, study_id: str) -> str:
         """What a training report states, in the words of the diagnosis hints."""
-        stated = positive_sides(self.material.mentions[study_id], self.material.vocabulary)
+        stated = positive_findings(self.material.mentions[study_id], self.material.vocabulary)
         return finding_words(stated, self.material.vocabulary, self.material.data.language)
 
     def _phrases(self) -> list[tuple[str, str]]:
@@ -209,7 +209,7 @@ class StageBuilder:
         found: list[tuple[str, str]] = []
         for study in self.material.training:
             for sentence in split_sentences(study.report(data.target), data.language):
-                stated = positive_sides(labeler.label(sentence), self.material.vocabulary)
+                stated = positive_findings(labeler.label(sentence), self.material.vocabulary)
                 if stated:
                     found.append((finding_words(stated, self.material.vocabulary, data.language), sentence))
         return found
@@ -268,16 +268,14 @@ class StageBuilder:
         """The sentences of training reports that state a finding; whole reports of normal studies."""
         data = self.material.data
         labeler = get_labeler(self.material.vocabulary, data.language)
-        abnormal = {finding.name for finding in self.material.vocabulary.abnormal}
         entries: list[tuple[Pattern, str]] = []
         for study in self.material.training:
             report = study.report(data.target)
             found = False
             for sentence in split_sentences(report, data.language):
-                for name, mention in labeler.label(sentence).items():
-                    if name in abnormal and mention.polarity != "negative":
-                        entries.append((_pattern(study, name), sentence))
-                        found = True
+                for name in positive_findings(labeler.label(sentence), self.material.vocabulary):
+                    entries.append((_pattern(study, name), sentence))
+                    found = True
             if not found:
                 entries.append((_pattern(study, NORMAL), report))
         return entries

@@ -1,4 +1,4 @@
-"""What the disease queries learn: findings and sides, read from reports by the labeler."""
+"""What the disease queries learn: findings and sides, read from reports by the labeler, as tensors."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from llmrg.findings.labeler import Labeler
-from llmrg.findings.mention import Mention, Side
+from llmrg.findings.mention import Mention
+from llmrg.findings.targets import targets
 from llmrg.findings.vocabulary import FindingVocabulary
 from llmrg.studies.study import Study
 
-__all__ = ["finding_targets", "label_studies", "positive_sides"]
+__all__ = ["finding_targets", "label_studies"]
 
 
 def label_studies(studies: Iterable[Study], labeler: Labeler, target: tuple[str, ...]) -> dict[str, dict[str, Mention]]:
@@ -21,34 +22,18 @@ def label_studies(studies: Iterable[Study], labeler: Labeler, target: tuple[str,
 
 
 def finding_targets(mentions: Mapping[str, Mention], vocabulary: FindingVocabulary) -> dict[str, Tensor]:
-    """Turn the mentions of one report into targets.
-
-    Positive and uncertain mentions count as present (a film that calls for a hedge shows something), negative and
-    absent ones as not.
+    """Turn the mentions of one report into targets over the vocabulary's abnormal findings.
 
     Returns:
-        ``present`` [F], ``sides`` [F, 2] (left, right) and ``side_known`` [F] over the vocabulary's abnormal findings.
+        ``present`` [F] in {0, 1}; ``observed`` [F] bool, False where the report hedges (no label is learnt there);
+        ``sides`` [F, 2] (left, right); ``side_known`` [F] bool. See :func:`llmrg.findings.targets.targets`.
     """
-    findings = vocabulary.abnormal
-    present = torch.zeros(len(findings))
-    sides = torch.zeros(len(findings), 2)
-    known = torch.zeros(len(findings), dtype=torch.bool)
-    for row, finding in enumerate(findings):
-        mention = mentions.get(finding.name)
-        if mention is None or mention.polarity == "negative":
-            continue
-        present[row] = 1
-        if finding.sided and mention.side is not None:
-            known[row] = True
-            sides[row, 0] = float(mention.side in ("left", "bilateral"))
-            sides[row, 1] = float(mention.side in ("right", "bilateral"))
-    return {"present": present, "sides": sides, "side_known": known}
-
-
-def positive_sides(mentions: Mapping[str, Mention], vocabulary: FindingVocabulary) -> dict[str, Side | None]:
-    """Positive and hedged findings of a report with their sides."""
+    rows = [row for row, finding in enumerate(vocabulary) if not finding.normal]
+    read = targets(mentions, vocabulary)
     return {
-        finding.name: mention.side
-        for finding in vocabulary.abnormal
-        if (mention := mentions.get(finding.name)) is not None and mention.polarity != "negative"
+        "present": torch.tensor(read.present, dtype=torch.float32)[rows],
+        "observed": torch.tensor(read.observed, dtype=torch.bool)[rows],
+        "sides": torch.tensor([read.left, read.right], dtype=torch.float32).T[rows],
+        "side_known": torch.tensor(read.side_observed, dtype=torch.bool)[rows]
+        & torch.tensor([vocabulary.findings[row].sided for row in rows]),
     }

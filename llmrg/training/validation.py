@@ -7,13 +7,13 @@ from typing import Any
 
 from accelerate.utils import gather_object
 
+from llmrg.findings.targets import positive_findings
 from llmrg.generation.writing import write_reports
 from llmrg.language.settings import DecodingConfig
 from llmrg.metrics.scores import score_reports
 from llmrg.studies.study import Study
 from llmrg.systems.report_generator import ReportGenerator
 from llmrg.training.material import TrainingMaterial
-from llmrg.training.targets import positive_sides
 
 __all__ = ["ReportValidation"]
 
@@ -78,10 +78,12 @@ class ReportValidation:
             language=self.material.data.language,
             patients={study.id: study.patient_id for study in studies},
             predicted_findings={
-                study_id: positive_sides(system.labeler.label(text), vocabulary)
+                study_id: positive_findings(system.labeler.label(text), vocabulary)
                 for study_id, text in hypotheses.items()
             },
-            true_findings={study.id: positive_sides(self.material.mentions[study.id], vocabulary) for study in studies},
+            true_findings={
+                study.id: positive_findings(self.material.mentions[study.id], vocabulary) for study in studies
+            },
             vocabulary=vocabulary,
             labeler=self.material.labeler_version,
             resamples=0,

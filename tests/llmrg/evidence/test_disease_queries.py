@@ -302,3 +302,24 @@ def test_what_was_decided_is_written_into_the_tokens(
         signed = torch.tensor([2 * present - 1, 2 * present * left - 1, 2 * present * right - 1])
         expected = source.projection(answers.tokens[0, row] + signed @ source.decisions[row])
         torch.testing.assert_close(evidence.embeddings[0, row], expected)
+
+
+def test_hedged_presence_is_not_learnt() -> None:
+    """Where ``observed`` is False neither value nor gradient depends on the label."""
+    torch.manual_seed(3)
+    logits = torch.randn(2, F, 3, dtype=torch.float64, requires_grad=True)
+    observed = torch.rand(2, F) > 0.3
+    present = (torch.rand(2, F) > 0.5).double()
+    targets = {
+        "present": present,
+        "observed": observed,
+        "sides": torch.zeros(2, F, 2),
+        "side_known": torch.zeros(2, F, dtype=torch.bool),
+    }
+    loss = diagnosis_losses(logits, targets)["presence"]
+    (gradient,) = torch.autograd.grad(loss, logits)
+    chosen = observed.numpy()
+    expected = log_loss(present.numpy()[chosen], logits[..., 0].sigmoid().detach().numpy()[chosen], labels=[0, 1])
+    assert loss.item() == pytest.approx(expected, rel=1e-9)
+    assert not gradient[..., 0][~observed].any()
+    assert gradient[..., 0][observed].ne(0).all()

@@ -196,7 +196,7 @@ def positives(material: TrainingMaterial) -> dict[str, set[str]]:
         study.id: {
             name
             for name, mention in material.mentions[study.id].items()
-            if mention.polarity in ("positive", "uncertain") and name in abnormal
+            if mention.polarity == "positive" and name in abnormal
         }
         for study in material.training
     }

@@ -6,7 +6,7 @@ import torch
 
 from llmrg.findings.mention import Mention
 from llmrg.findings.vocabulary import get_vocabulary
-from llmrg.training.targets import finding_targets, positive_sides
+from llmrg.training.targets import finding_targets
 
 VOCABULARY = get_vocabulary("chexpert14")
 NAMES = [finding.name for finding in VOCABULARY.abnormal]
@@ -16,15 +16,13 @@ def mention(name: str, polarity: str, side: str | None = None) -> dict[str, Ment
     return {name: Mention(finding=name, polarity=polarity, side=side)}  # type: ignore[arg-type]
 
 
-def test_hedged_findings_count_and_negative_ones_do_not() -> None:
+def test_hedged_findings_are_not_learnt_and_negative_ones_are_absent() -> None:
     sided = next(finding.name for finding in VOCABULARY.abnormal if finding.sided)
     other = next(finding.name for finding in VOCABULARY.abnormal if not finding.sided)
     mentions = mention(sided, "uncertain", "left") | mention(other, "negative") | mention("No Finding", "positive")
     targets = finding_targets(mentions, VOCABULARY)
-    assert targets["present"].tolist() == [float(name == sided) for name in NAMES]
-    assert targets["side_known"].tolist() == [name == sided for name in NAMES]
-    assert targets["sides"][NAMES.index(sided)].tolist() == [1.0, 0.0]
-    assert positive_sides(mentions, VOCABULARY) == {sided: "left"}
+    assert not targets["present"].any() and not targets["side_known"].any()
+    assert targets["observed"].tolist() == [name != sided for name in NAMES]
 
 
 def test_sides() -> None:
@@ -41,9 +39,11 @@ def test_sides() -> None:
 
 def test_nothing_mentioned_is_all_zero() -> None:
     targets = finding_targets({}, VOCABULARY)
-    assert all(not tensor.any() for tensor in targets.values())
+    assert all(not tensor.any() for name, tensor in targets.items() if name != "observed")
+    assert targets["observed"].all()
     assert {name: (tensor.shape, tensor.dtype) for name, tensor in targets.items()} == {
         "present": (torch.Size([len(NAMES)]), torch.float32),
+        "observed": (torch.Size([len(NAMES)]), torch.bool),
         "sides": (torch.Size([len(NAMES), 2]), torch.float32),
         "side_known": (torch.Size([len(NAMES)]), torch.bool),
     }
