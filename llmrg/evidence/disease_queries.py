@@ -118,8 +118,8 @@ def diagnosis_losses(logits: Tensor, targets: Mapping[str, Tensor], *, smoothing
 
     Args:
         logits: [B, F, 3].
-        targets: ``present`` [B, F] in {0, 1}; ``sides`` [B, F, 2] (left, right); ``side_known`` [B, F] bool; where given,
-            ``observed`` [B, F] bool, False where the presence is not learnt (the report hedges).
+        targets: ``present`` [B, F] in {0, 1}; ``sides`` [B, F, 2] (left, right); ``side_known`` [B, F] bool; where
+            given, ``observed`` [B, F] bool, False where the presence is not learnt (the report hedges).
         smoothing: label smoothing of presence.
 
     Returns:
