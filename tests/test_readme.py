@@ -34,6 +34,7 @@ REDUCTIONS: tuple[tuple[str, str, str], ...] = (
     (r"", r"data\.root=/data/ped_xray", "data.root=data/phantoms/ped_xray"),
     (r"", r"system\.language_model\.path=/models/llm", "system.language_model.path=embedded"),
     (r"configs/systems/", "", "system.vision.architecture=resnet10t system.vision.pretrained=false data.image_size=64"),
+    (r"configs/systems/", "", "training.workers=0 stages.disease_classifier.workers=0"),
     # What DeepSpeed does is tests/test_launch.py's matter; here the rest of the command is.
     (r"deepspeed_zero2", r"configs/launch/deepspeed_zero2\.yaml --num_processes 4", "configs/launch/cpu.yaml"),
 )
@@ -41,6 +42,7 @@ REDUCTIONS: tuple[tuple[str, str, str], ...] = (
 NOT_RUN = {
     "bash scripts/quickstart.sh": "test_quickstart_runs_commands_of_the_readme",
     "bash scripts/test.sh": "test_test_script_runs_every_check",
+    "bash scripts/bench/phantoms.sh": "test_bench_script_is_sound",
     "source .venv/bin/activate": "the tests run in that environment",
 }
 
@@ -100,6 +102,15 @@ def _run_once(command: str, sandbox: Path) -> None:
         )
     done = _done[command]
     assert done.returncode == 0, f"{reduced(command)}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+
+
+def test_bench_script_is_sound() -> None:
+    """Its syntax, and that the configurations it names exist (tests/test_configs.py builds them)."""
+    script = ROOT / "scripts" / "bench" / "phantoms.sh"
+    assert subprocess.run(["bash", "-n", str(script)], check=False).returncode == 0
+    named = re.findall(r"configs/[\w/]+\.yaml", script.read_text(encoding="utf-8"))
+    assert len(named) >= 4
+    assert all((ROOT / path).is_file() for path in named)
 
 
 def test_both_languages_name_the_same_commands() -> None:
