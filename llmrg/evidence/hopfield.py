@@ -61,6 +61,10 @@ class HopfieldRetrieval(nn.Module):
         self.pattern_norm = nn.LayerNorm(pattern_width)
         self.query = nn.Linear(state_width, heads * head_width)
         self.key = nn.Linear(pattern_width, heads * head_width, bias=False)
+        if pattern_width == state_width:
+            # States and patterns of one space: equal projections make associations similarities from the start.
+            with torch.no_grad():
+                self.key.weight.copy_(self.query.weight)
         self.value = nn.Linear(pattern_width, heads * head_width)
         self.output = nn.Linear(heads * head_width, out_width)
         scale = 1 / math.sqrt(head_width) if beta is None else beta
