@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +124,12 @@ def test_run_stands_beside_the_baselines(real_run: Path, test_data: Path, reposi
     assert (results.n, results.patients) == (51, 22)
     assert [row.system for row in results.rows] == ["llmrg", "constant", "random", "nearest", "nearest_encoder"]
     assert (tmp_path / "results" / "index.html").is_file()
+
+
+def test_documented_commands_name_configurations_that_fit(repository: Path) -> None:
+    text = (repository / "docs" / "real_data.md").read_text(encoding="utf-8")
+    commands = re.findall(r"(?:llmrg|-m llmrg\.)\s?(train|benchmark) (configs/\S+\.yaml)(.*)", text)
+    assert {name for name, _, _ in commands} == {"train", "benchmark"}
+    for name, path, rest in commands:
+        overrides = [word for word in rest.split() if "=" in word]
+        load_config(TrainConfig if name == "train" else BenchmarkConfig, repository / path, overrides)

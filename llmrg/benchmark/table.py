@@ -82,7 +82,7 @@ def console_table(results: Results) -> Table:
         title_justify="left",
         caption_justify="left",
     )
-    table.add_column("System", no_wrap=True)
+    table.add_column("System", overflow="fold")  # the only column that may break: figures stay whole
     for column in COLUMNS:
         table.add_column(column.short or column.label, justify="right", no_wrap=True)
     previous = None
