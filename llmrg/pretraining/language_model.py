@@ -255,15 +255,15 @@ class _Collate:
         ids, outside = [], []
         for hint, text, whole_report in samples:
             told = hint if not whole_report or self._stream.random() < self._hint_share else []
-            words = before if whole_report else []
-            ids.append(torch.tensor([*words, *told, *(self._tail if whole_report else self._break), *text]))
-            outside.append(slice(len(words), len(words) + len(told)))
+            given = [*before, *told, *self._tail] if whole_report else [*told, *self._break]
+            ids.append(torch.tensor([*given, *text]))
+            outside.append(len(given))
         lengths = torch.tensor([len(row) for row in ids])
         padded = nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=self._pad)
         mask = torch.arange(padded.shape[1])[None] < lengths[:, None]
         labels = padded.masked_fill(~mask, IGNORED)
-        for row, part in enumerate(outside):
-            labels[row, part] = IGNORED  # hints come from outside; the model need not foretell them
+        for row, count in enumerate(outside):
+            labels[row, :count] = IGNORED  # prompts come from outside; a model that foretells them writes them too
         return {"input_ids": padded, "attention_mask": mask.long(), "labels": labels}
 
 
