@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from llmrg.version import __version__
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["__version__", "load"]
-__version__ = "0.1.0"
 
 
 def load(run: str | Path, **options: Any) -> Any:

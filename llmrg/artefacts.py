@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from llmrg.errors import UserError
+from llmrg.version import __version__
 
 __all__ = [
     "COMPLETE",
@@ -60,7 +61,7 @@ class Manifest:
     languages: tuple[str, ...] = ()
     contains_patient_text: bool = False
     details: dict[str, Any] = field(default_factory=dict)
-    llmrg_version: str = "0.1.0"
+    llmrg_version: str = __version__
 
     def write(self, directory: Path) -> None:
         """Write ``manifest.json`` into ``directory``."""

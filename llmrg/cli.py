@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmrg import __version__
 from llmrg.console import print_json, run_command, start_logging
 from llmrg.errors import UserError
+from llmrg.version import __version__
 
 if TYPE_CHECKING:
     import numpy as np

@@ -270,7 +270,7 @@ def test_quickstart_stops_at_a_failing_step_and_names_it(checkout: Path) -> None
     )
     assert done.returncode == 2
     assert "no room left" in done.stderr
-    assert "Phantoms with Chinese reports" in done.stderr
+    assert "Phantoms of ped_xray" in done.stderr
     assert "Result page" not in done.stdout
 
 

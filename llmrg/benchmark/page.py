@@ -15,12 +15,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from llmrg import __version__
 from llmrg.artefacts import write_text
 from llmrg.benchmark.results import RESULTS_FILE, Results, read_results
 from llmrg.benchmark.section_view import EMPTY_GALLERY, section_view
 from llmrg.benchmark.words import OUTCOME_SYMBOLS, OUTCOME_WORDS
 from llmrg.errors import UserError
+from llmrg.version import __version__
 
 __all__ = ["GALLERY_FILE", "PAGE_FILE", "find_results", "write_index", "write_page"]
 

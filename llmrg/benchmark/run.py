@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
-from llmrg import __version__
 from llmrg.artefacts import write_text
 from llmrg.benchmark.baselines import TrainingPool
 from llmrg.benchmark.gallery_view import gallery_view
@@ -22,6 +21,7 @@ from llmrg.findings.labeler import Labeler, get_labeler
 from llmrg.findings.mention import Mention
 from llmrg.findings.vocabulary import FindingVocabulary, get_vocabulary
 from llmrg.studies.reading import read_studies
+from llmrg.version import __version__
 
 __all__ = ["run_benchmark"]
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-import llmrg
 from llmrg.errors import UserError
 from llmrg.findings.vocabulary import FindingVocabulary
 from llmrg.metrics.bleu import Bleu
@@ -21,6 +20,7 @@ from llmrg.metrics.rouge import RougeL
 from llmrg.metrics.statistics import Interval, bootstrap_sums, percentile_interval
 from llmrg.metrics.tokens import default_tokenizer, get_tokenizer
 from llmrg.metrics.variety import MeanLength, distinct_ratio
+from llmrg.version import __version__
 
 __all__ = ["Scores", "score_reports", "text_metrics"]
 
@@ -208,4 +208,4 @@ def _rows(findings: Keyed, ids: Sequence[str], *, name: str) -> list[Any]:
 
 
 def _signature(name: str, how: str, n: int) -> str:
-    return f"{name}|{how}|n:{n}|llmrg:{llmrg.__version__}"
+    return f"{name}|{how}|n:{n}|llmrg:{__version__}"

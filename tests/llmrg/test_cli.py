@@ -7,7 +7,6 @@ import logging
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +72,7 @@ def test_every_command_has_help(path: list[str], capsys: pytest.CaptureFixture[s
     assert len(out.splitlines()) > 5
 
 
-def test_help_is_quick_and_imports_nothing_heavy() -> None:
+def test_help_imports_nothing_heavy() -> None:
     script = (
         "import sys\n"
         "from llmrg.cli import main\n"
@@ -84,13 +83,8 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
         "heavy = {'torch', 'numpy', 'transformers', 'pandas', 'PIL', 'omegaconf'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    took = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-        took.append(time.perf_counter() - start)
-        assert done.returncode == 0, done.stderr
-    assert min(took) < 1.0  # 0.35 s on an idle machine; the tests share theirs
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_package_is_cheap_to_import() -> None:
