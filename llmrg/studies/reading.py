@@ -8,10 +8,15 @@ from collections.abc import Callable, Mapping
 from llmrg.errors import TooManyBadStudiesError, UserError
 from llmrg.studies._collector import Collector
 from llmrg.studies.chexpert_plus import read_chexpert_plus
+from llmrg.studies.cn_cxr import read_cn_cxr
+from llmrg.studies.iu_xray import read_iu_xray
+from llmrg.studies.mimic_cxr import read_mimic_cxr
+from llmrg.studies.mixed_table import join_tables
+from llmrg.studies.mixture import Data, MixtureConfig
 from llmrg.studies.ped_xray import read_ped_xray
 from llmrg.studies.plain_table import read_plain_table
+from llmrg.studies.rexrank import read_rexrank
 from llmrg.studies.settings import DataConfig
-from llmrg.studies.splits import overlapping_patients
 from llmrg.studies.study_table import StudyTable
 
 __all__ = ["READERS", "read_studies"]
@@ -21,13 +26,17 @@ logger = logging.getLogger(__name__)
 READERS: Mapping[str, Callable[[DataConfig, Collector], None]] = {
     "ped-xray": read_ped_xray,
     "chexpert-plus": read_chexpert_plus,
+    "iu-xray": read_iu_xray,
+    "mimic-cxr": read_mimic_cxr,
+    "cn-cxr": read_cn_cxr,
+    "rexrank": read_rexrank,
     "table": read_plain_table,
 }
 """Format to reader; a new format is a new file and an entry here and in ``settings.FORMATS``."""
 
 
-def read_studies(config: DataConfig) -> StudyTable:
-    """Read all studies of a dataset.
+def read_studies(config: Data) -> StudyTable:
+    """Read all studies of a dataset, or of all members of a mixture (:func:`llmrg.studies.mixed_table.join_tables`).
 
     Files of films are looked up, but not opened. Studies that cannot be used are named in ``bad`` of the result,
     sound ones without a target section are counted in ``set_aside``.
@@ -36,6 +45,8 @@ def read_studies(config: DataConfig) -> StudyTable:
         TooManyBadStudiesError: more studies are bad than ``config.max_bad_fraction`` allows; lists the first few.
         UserError: missing or broken files, no studies at all, or patients that stand in several splits.
     """
+    if isinstance(config, MixtureConfig):
+        return join_tables({name: read_studies(member.data) for name, member in config.members.items()})
     collector = Collector(config)
     READERS[config.format](config, collector)
     good, bad = len(collector.builder), len(collector.bad)
@@ -43,15 +54,24 @@ def read_studies(config: DataConfig) -> StudyTable:
     if bad > tolerated or (bad and not good):
         shown = "; ".join(f"study {study_id!r}: {reason}" for study_id, reason in collector.bad[:5])
         more = f"; and {bad - 5} more" if bad > 5 else ""
+        missing = collector.studies_with_missing_films
+        partial = f"; {missing} of them lack films on disk: for a partial download set missing_images=skip"
         raise TooManyBadStudiesError(
             f"{bad} of {good + bad} studies cannot be used, {tolerated} are tolerated: {shown}{more}",
             where=str(config.root),
-            next_step="mend them, or raise max_bad_fraction",
+            next_step="mend them, or raise max_bad_fraction" + (partial if missing else ""),
         )
     if not good:
         left = ", ".join(f"{count} with {reason}" for reason, count in collector.set_aside.items())
         raise UserError(
             "The dataset has no study that can be used" + (f" ({left})" if left else ""), where=str(config.root)
+        )
+    if collector.missing_films:
+        logger.warning(
+            "%d films are not on disk (missing_images: skip): %d studies are left out, %d keep fewer films",
+            collector.missing_films,
+            collector.set_aside.get("no film on disk", 0),
+            collector.thinned_studies,
         )
     table = collector.builder.finish(bad=collector.bad, set_aside=collector.set_aside)
     for study_id, reason in collector.bad[:20]:
@@ -63,7 +83,7 @@ def read_studies(config: DataConfig) -> StudyTable:
 
 
 def _check_patients(table: StudyTable, config: DataConfig, *, known: bool) -> None:
-    overlaps = overlapping_patients(zip(table.patient_ids, table.split_names, strict=True))
+    overlaps = table.overlapping_patients()
     if not overlaps:
         return
     told = "; ".join(

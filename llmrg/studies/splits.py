@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["SPLIT_NAMES", "overlapping_patients", "split_of"]
 
@@ -33,26 +33,29 @@ def split_of(patient_id: str, *, fractions: tuple[float, float, float] = (0.7, 0
     return "test" if fractions[2] > 0 else ("val" if fractions[1] > 0 else "train")
 
 
-def overlapping_patients(pairs: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], tuple[str, ...]]:
+def overlapping_patients(
+    pairs: Iterable[tuple[str, str]], *, order: Sequence[str] = ()
+) -> Mapping[tuple[str, str], tuple[str, ...]]:
     """Find patients whose studies stand in more than one split.
 
     Args:
         pairs: (patient id, split) of each study.
+        order: splits in the order in which pairs name them; others follow in order of first appearance.
 
     Returns:
-        (split, split), in order of first appearance, to the sorted patients that both hold; empty where splits are
+        (split, split), in that order, to the sorted patients that both hold; empty where splits are
         disjoint.
     """
-    order: dict[str, int] = {}
+    places = {split: place for place, split in enumerate(order)}
     first: dict[str, str] = {}
     several: dict[str, set[str]] = {}
     for patient, split in pairs:
-        order.setdefault(split, len(order))
+        places.setdefault(split, len(places))
         if first.setdefault(patient, split) != split:
             several.setdefault(patient, {first[patient]}).add(split)
     found: dict[tuple[str, str], list[str]] = {}
     for patient, splits in several.items():
-        ordered = sorted(splits, key=order.__getitem__)
+        ordered = sorted(splits, key=places.__getitem__)
         for i, a in enumerate(ordered):
             for b in ordered[i + 1 :]:
                 found.setdefault((a, b), []).append(patient)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast, overload
@@ -11,13 +9,18 @@ from typing import Any, cast, overload
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from llmrg.artefacts import text_hash
 from llmrg.errors import BadStudyError, UserError
+from llmrg.studies._arrow_file import ArrowFile, ArrowRows
+from llmrg.studies._hashing import HashSet, hash_texts
+from llmrg.studies.splits import overlapping_patients
 from llmrg.studies.study import Context, Image, Study
 
 __all__ = ["StudyTable", "StudyTableBuilder"]
 
+Rows = npt.NDArray[np.integer[Any]]
 _SCHEMA = pa.schema(
     [
         ("id", pa.large_string()),
@@ -32,15 +35,16 @@ _SCHEMA = pa.schema(
         ("prior", pa.large_string()),
         ("sections", pa.map_(pa.string(), pa.large_string())),
         ("labels", pa.map_(pa.string(), pa.float64())),
+        ("dataset", pa.string()),
     ]
 )
 
 
 class StudyTable(Sequence[Study]):
-    """A sequence of studies over an Arrow table; selections share the table.
+    """A sequence of studies over Arrow rows, in memory or in a mapped file; selections share them.
 
     Args:
-        table: columns of the studies, as :class:`StudyTableBuilder` makes them.
+        table: rows of the studies, as :class:`StudyTableBuilder` makes them.
         rows: rows of ``table`` that this sequence shows, in order; all by default.
         bad: (study id, reason) of studies that could not be used.
         set_aside: reason to number of sound studies left out on purpose (no target section, ...).
@@ -48,16 +52,18 @@ class StudyTable(Sequence[Study]):
 
     def __init__(
         self,
-        table: pa.Table,
+        table: ArrowRows,
         *,
-        rows: npt.NDArray[np.int64] | None = None,
+        rows: Rows | None = None,
         bad: Sequence[tuple[str, str]] = (),
         set_aside: Mapping[str, int] | None = None,
     ) -> None:
         self._table = table
-        self._rows = np.arange(table.num_rows, dtype=np.int64) if rows is None else rows
+        kind: type[np.integer[Any]] = np.uint32 if len(table) < 2**32 else np.int64
+        self._rows: Rows | None = None if rows is None else rows.astype(kind, copy=False)
         self._bad = tuple(bad)
         self._set_aside = dict(set_aside or {})
+        self._split_codes: tuple[npt.NDArray[np.uint16], tuple[str, ...]] | None = None
 
     @classmethod
     def from_studies(cls, studies: Iterable[Study]) -> StudyTable:
@@ -73,7 +79,7 @@ class StudyTable(Sequence[Study]):
         return builder.finish()
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._table) if self._rows is None else len(self._rows)
 
     @overload
     def __getitem__(self, index: int) -> Study: ...
@@ -84,14 +90,17 @@ class StudyTable(Sequence[Study]):
     def __getitem__(self, index: int | slice) -> Study | StudyTable:
         """Return one study, or a selection that shares the table."""
         if isinstance(index, slice):
-            return self._with_rows(self._rows[index])
-        row = int(self._rows[index])
-        return _study({name: self._table.column(name)[row].as_py() for name in _SCHEMA.names})
+            return self._with_rows(self._row_numbers(index))
+        position = index + len(self) if index < 0 else index
+        if not 0 <= position < len(self):
+            raise IndexError(f"study {index} of {len(self)}")
+        row = position if self._rows is None else int(self._rows[position])
+        return _study(self._table.take(np.array([row]))[0])
 
     def __iter__(self) -> Iterator[Study]:
         """Go through the studies in order, decoding them in batches."""
-        for start in range(0, len(self._rows), 256):
-            for record in self._table.take(self._rows[start : start + 256]).to_pylist():
+        for start in range(0, len(self), 256):
+            for record in self._table.take(self._row_numbers(slice(start, start + 256))):
                 yield _study(record)
 
     def __repr__(self) -> str:
@@ -101,25 +110,24 @@ class StudyTable(Sequence[Study]):
     @property
     def ids(self) -> tuple[str, ...]:
         """Identifiers of the studies, in order."""
-        return tuple(self._column("id"))
+        return tuple(self.column("id"))
 
     @property
     def patient_ids(self) -> tuple[str, ...]:
         """Patient of each study, in order."""
-        return tuple(self._column("patient_id"))
+        return tuple(self.column("patient_id"))
 
     @property
     def split_names(self) -> tuple[str, ...]:
         """Split of each study, in order."""
-        return tuple(self._column("split"))
+        return tuple(self.column("split"))
 
     @property
     def splits(self) -> Mapping[str, int]:
         """Name of each split to its number of studies, in order of first appearance."""
-        counts: dict[str, int] = {}
-        for name in self._column("split"):
-            counts[name] = counts.get(name, 0) + 1
-        return counts
+        codes, names = self._codes()
+        found, first, counts = np.unique(codes, return_index=True, return_counts=True)
+        return {names[found[i]]: int(counts[i]) for i in np.argsort(first)}
 
     @property
     def bad(self) -> tuple[BadStudyError, ...]:
@@ -131,24 +139,42 @@ class StudyTable(Sequence[Study]):
         """Reason to number of sound studies of the whole dataset that were left out on purpose."""
         return dict(self._set_aside)
 
+    def column(self, name: str) -> Iterator[Any]:
+        """Go through ``id``, ``patient_id``, ``split`` or another plain column, in order, a few thousand at a time."""
+        return cast("Iterator[Any]", self._table.column(name, self._rows))
+
     def split(self, name: str) -> StudyTable:
         """Return the studies of one split.
 
         Raises:
             UserError: no study has this split.
         """
-        chosen = [row for row, split in enumerate(self._column("split")) if split == name]
-        if not chosen:
+        codes, names = self._codes()
+        chosen = np.flatnonzero(codes == names.index(name)) if name in names else ()
+        if not len(chosen):
             raise UserError(f"The split {name!r} has no studies", allowed=list(self.splits), got=name)
         return self.select(chosen)
 
     def select(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> StudyTable:
         """Return the studies at these positions, in this order."""
-        return self._with_rows(self._rows[np.asarray(indices, dtype=np.int64)])
+        chosen = np.asarray(indices, dtype=np.int64)
+        return self._with_rows(chosen if self._rows is None else self._rows[chosen])
 
     def filter(self, keep: Callable[[Study], bool]) -> StudyTable:
         """Return the studies for which ``keep`` is true."""
-        return self.select([index for index, study in enumerate(self) if keep(study)])
+        kept = np.fromiter((keep(study) for study in self), dtype=bool)
+        return self.select(np.flatnonzero(kept))
+
+    def by_id(self) -> StudyTable:
+        """Return the studies in the order of their ids (by code point)."""
+        columns = [batch.column("id") for batch in self._table.batches]
+        if not columns:
+            return self
+        order = pc.sort_indices(pa.chunked_array(columns)).to_numpy()
+        self._table.release()
+        if self._rows is None:
+            return self._with_rows(order)
+        return self._with_rows(np.repeat(order, np.bincount(self._rows, minlength=len(order))[order]))
 
     def reports(self, target: tuple[str, ...] = ("findings",)) -> list[str]:
         """Return :meth:`Study.report` of each study, in order."""
@@ -156,13 +182,45 @@ class StudyTable(Sequence[Study]):
 
     def split_hash(self, name: str | None = None) -> str:
         """Return a hash over the sorted study ids of a split (of all studies without a name)."""
-        return text_hash(sorted((self if name is None else self.split(name)).ids))
+        return text_hash((self if name is None else self.split(name)).by_id().column("id"))
 
-    def _column(self, name: str) -> list[Any]:
-        return cast("list[Any]", self._table.column(name).take(self._rows).to_pylist())
+    def overlapping_patients(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
+        """Find patients whose studies stand in several splits; see :func:`llmrg.studies.splits.overlapping_patients`.
 
-    def _with_rows(self, rows: npt.NDArray[np.int64]) -> StudyTable:
-        return StudyTable(self._table, rows=rows, bad=self._bad, set_aside=self._set_aside)
+        Patients are compared by 64-bit hashes first; only those that seem to overlap are looked at as text.
+        """
+        codes, names = self._codes()
+        if len(names) < 2 or not len(codes):
+            return {}
+        hashes = hash_texts(self.column("patient_id"))
+        order = np.argsort(hashes, kind="stable")
+        starts = np.flatnonzero(np.r_[True, np.diff(hashes[order]) != 0])
+        lowest, highest = (fold.reduceat(codes[order], starts) for fold in (np.minimum, np.maximum))
+        suspects = hashes[order][starts[lowest != highest]]
+        some = self.select(np.flatnonzero(np.isin(hashes, suspects)))
+        pairs = zip(some.column("patient_id"), some.column("split"), strict=True)
+        return overlapping_patients(pairs, order=tuple(self.splits))
+
+    def _row_numbers(self, part: slice) -> Rows:
+        if self._rows is None:
+            return np.arange(*part.indices(len(self)))
+        return self._rows[part]
+
+    def _codes(self) -> tuple[npt.NDArray[np.uint16], tuple[str, ...]]:
+        """Number of the split of each study shown, and the names by number."""
+        if self._split_codes is None:
+            names: dict[str, int] = {}
+            codes = np.fromiter(
+                (names.setdefault(name, len(names)) for name in self._table.column("split")), dtype=np.uint16
+            )
+            self._split_codes = codes, tuple(names)
+        codes, known = self._split_codes
+        return (codes if self._rows is None else codes[self._rows]), known
+
+    def _with_rows(self, rows: Rows) -> StudyTable:
+        selection = StudyTable(self._table, rows=rows, bad=self._bad, set_aside=self._set_aside)
+        selection._split_codes = self._split_codes
+        return selection
 
 
 class StudyTableBuilder:
@@ -174,23 +232,19 @@ class StudyTableBuilder:
             (so nothing of it stays behind).
     """
 
-    def __init__(self, *, chunk: int = 4096, memory: int = 256 * 2**20) -> None:
+    def __init__(self, *, chunk: int = 4096, memory: int = 4 * 2**20) -> None:
         self._chunk = chunk
-        self._memory = memory
         self._pending: list[dict[str, Any]] = []
-        self._batches: list[pa.RecordBatch] = []
-        self._file: Path | None = None
-        self._writer: Any = None
-        self._ids: set[str] = set()
+        self._file = ArrowFile(_SCHEMA, memory=memory)
+        self._ids = HashSet()
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def add(self, study: Study) -> bool:
         """Add a study; return False, and leave it out, if its id was seen before."""
-        if study.id in self._ids:
+        if not self._ids.add(study.id):
             return False
-        self._ids.add(study.id)
         self._pending.append(_record(study))
         if len(self._pending) >= self._chunk:
             self._flush()
@@ -199,27 +253,15 @@ class StudyTableBuilder:
     def finish(self, *, bad: Sequence[tuple[str, str]] = (), set_aside: Mapping[str, int] | None = None) -> StudyTable:
         """Return the table of all studies added."""
         self._flush()
-        if self._file is None:
-            table = pa.Table.from_batches(self._batches, schema=_SCHEMA).combine_chunks()
-        else:
-            self._writer.close()
-            table = pa.ipc.open_file(pa.memory_map(str(self._file))).read_all()
-            self._file.unlink()
-        return StudyTable(table, bad=bad, set_aside=set_aside)
+        return StudyTable(self._file.finish(), bad=bad, set_aside=set_aside)
+
+    def __del__(self) -> None:
+        self._file.abandon()
 
     def _flush(self) -> None:
         if self._pending:
-            self._batches.append(pa.RecordBatch.from_pylist(self._pending, schema=_SCHEMA))
+            self._file.write(pa.RecordBatch.from_pylist(self._pending, schema=_SCHEMA))
             self._pending = []
-        if self._file is None and sum(batch.nbytes for batch in self._batches) > self._memory:
-            handle, name = tempfile.mkstemp(prefix="llmrg-studies-", suffix=".arrow")
-            os.close(handle)
-            self._file = Path(name)
-            self._writer = pa.ipc.new_file(name, _SCHEMA)
-        if self._writer is not None:
-            for batch in self._batches:
-                self._writer.write_batch(batch)
-            self._batches = []
 
 
 def _record(study: Study) -> dict[str, Any]:
@@ -237,6 +279,7 @@ def _record(study: Study) -> dict[str, Any]:
         "prior": study.prior,
         "sections": list(study.sections.items()),
         "labels": None if study.labels is None else list(study.labels.items()),
+        "dataset": study.dataset,
     }
 
 
@@ -253,4 +296,5 @@ def _study(record: Mapping[str, Any]) -> Study:
         prior=record["prior"],
         sections=dict(record["sections"] or ()),
         labels=None if record["labels"] is None else dict(record["labels"]),
+        dataset=record["dataset"],
     )
