@@ -53,6 +53,7 @@ class Study:
         language: language of the sections.
         split: ``train``, ``val``, ``test`` or another name the dataset uses.
         labels: labels that the dataset ships (name to 1, 0 or -1; absent names are not mentioned), or None.
+        dataset: the member of a mixture that the study comes from; None outside mixtures.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Study:
     prior: str | None = None
     sections: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, float] | None = None
+    dataset: str | None = None
 
     def report(self, target: tuple[str, ...] = ("findings",)) -> str:
         """Join the target sections that the study has, in the given order (a space in English, none in Chinese)."""
