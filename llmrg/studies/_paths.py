@@ -15,6 +15,10 @@ class PathError(Exception):
     """Why an image path is not used; the message is the reason of a bad study."""
 
 
+class MissingImageError(PathError):
+    """No file of this name is there, as in a partial download."""
+
+
 def unsafe_reason(name: str) -> str | None:
     """Tell why a relative path from an annotation must not be followed, or None where it may."""
     if not name.strip():
@@ -36,10 +40,14 @@ class ImageFinder:
     Args:
         roots: resolved folders, tried in order.
         variants: turns a path of the annotation into the file names to try (another extension).
+        what: what the files are, for messages.
     """
 
-    def __init__(self, roots: Sequence[Path], *, variants: Callable[[str], Sequence[str]] | None = None) -> None:
+    def __init__(
+        self, roots: Sequence[Path], *, variants: Callable[[str], Sequence[str]] | None = None, what: str = "image"
+    ) -> None:
         self._roots = list(roots)
+        self._what = what
         self._variants = variants or (lambda name: (name,))
         self._folders: dict[str, str] = {}
 
@@ -47,7 +55,8 @@ class ImageFinder:
         """Return the path of an existing, non-empty file.
 
         Raises:
-            PathError: the path is unsafe, or no such file, or it is empty or no file.
+            MissingImageError: there is no such file below any root.
+            PathError: the path is unsafe, or the file is empty or no file.
         """
         reason = unsafe_reason(name)
         if reason:
@@ -65,21 +74,21 @@ class ImageFinder:
                     try:
                         status = path.stat()
                     except OSError:
-                        raise PathError(f"the image {name!r} is a broken link") from None
+                        raise PathError(f"the {self._what} {name!r} is a broken link") from None
                 if not stat.S_ISREG(status.st_mode):
-                    raise PathError(f"the image path {name!r} is not a file")
+                    raise PathError(f"the {self._what} path {name!r} is not a file")
                 if status.st_size == 0:
-                    raise PathError(f"the image {name!r} is empty (0 bytes)")
+                    raise PathError(f"the {self._what} {name!r} is empty (0 bytes)")
                 if number:  # the root that served last is tried first
                     self._roots.insert(0, self._roots.pop(number))
                 return path
-        raise PathError(f"the image {name!r} does not exist")
+        raise MissingImageError(f"the {self._what} {name!r} does not exist")
 
     def _check_inside(self, path: Path, root: Path, *, is_link: bool, name: str) -> None:
         real = os.path.realpath(path) if is_link else self._real_folder(path.parent, root)
         if real != str(root) and not real.startswith(str(root).rstrip(os.sep) + os.sep):
             raise PathError(
-                f"the image path {name!r} leaves the dataset's folder through a link "
+                f"the {self._what} path {name!r} leaves the dataset's folder through a link "
                 "(name its real place in image_roots, if it is meant)"
             )
 

@@ -1,19 +1,21 @@
-"""Annotation files read with clear messages: encodings, JSON, JSON Lines, CSV."""
+"""Annotation files read with clear messages: encodings, JSON, JSON Lines, and the values found in them."""
 
 from __future__ import annotations
 
 import codecs
+import gzip
+import io
 import json
 import math
-import re
-from collections.abc import Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-from pyarrow import csv as arrow_csv
+from typing import IO, Any, cast
 
 from llmrg.errors import UserError, nearest_spelling
+
+MAX_BYTES = 16 << 30
+"""Text that an annotation file may hold, unpacked."""
 
 
 def require_file(path: Path, *, what: str, key: str) -> Path:
@@ -35,28 +37,49 @@ def require_file(path: Path, *, what: str, key: str) -> Path:
     )
 
 
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a file for reading, unpacking one whose name ends in ``.gz``."""
+    return cast("IO[bytes]", gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
 def check_encoding(path: Path) -> None:
-    """Refuse a text file that is not UTF-8 (with or without BOM).
+    """Refuse a text file that is not UTF-8 (with or without BOM) or holds NUL bytes.
 
     Raises:
-        UserError: names the likely encoding and how to convert the file.
+        UserError: names the likely encoding and how to convert the file, or the place of the damage.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     position = 0
-    with path.open("rb") as file:
-        start = file.read(4096)
-        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or start[:2000].count(0) > len(start) // 8 > 0:
-            raise _wrong_encoding(path, "UTF-16", 0)
-        chunk = start
-        try:
+    try:
+        with open_bytes(path) as file:
+            start = file.read(4096)
+            utf16 = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+            if utf16 or start[:2000].count(0) > len(start[:2000]) // 8 > 0:
+                raise _wrong_encoding(path, "UTF-16", 0)
+            chunk = start
             while chunk:
+                if b"\0" in chunk:
+                    raise UserError(
+                        f"The file holds a NUL byte (at byte {position + chunk.index(0)}), as broken downloads do",
+                        where=str(path),
+                        next_step="download or export it again",
+                    )
                 decoder.decode(chunk)
                 position += len(chunk)
+                if position > MAX_BYTES:
+                    raise UserError(f"The file unpacks to more than {MAX_BYTES >> 30} GiB of text", where=str(path))
                 chunk = file.read(1 << 20)
             decoder.decode(b"", final=True)
-        except UnicodeDecodeError as error:
-            around = error.object[max(0, error.start - 200) :]
-            raise _wrong_encoding(path, _guess(around), position + error.start) from None
+    except UnicodeDecodeError as error:
+        around = error.object[max(0, error.start - 200) :]
+        raise _wrong_encoding(path, _guess(around), position + error.start) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        what = "ends too early" if isinstance(error, EOFError) else "is damaged"
+        raise UserError(
+            f"The compressed file {what}", where=str(path), next_step="download it again, or unpack it by hand"
+        ) from None
+    except OSError as error:
+        raise UserError(f"The file cannot be read ({error.strerror})", where=str(path)) from None
 
 
 def _guess(data: bytes) -> str:
@@ -86,8 +109,14 @@ def read_json(path: Path) -> Any:
     """
     check_encoding(path)
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            return json.load(file)
+        with open_text(path) as file:
+            return json.load(file, object_pairs_hook=_unique)
+    except _DuplicateKeyError as error:
+        raise UserError(
+            f"The key {error.key!r} stands twice in one object of the annotation; only one of them could be read",
+            where=str(path),
+            next_step="rename one of them, or merge what they hold",
+        ) from None
     except json.JSONDecodeError as error:
         raise UserError(
             f"The annotation is not valid JSON ({error.msg} at line {error.lineno}, column {error.colno})",
@@ -96,6 +125,26 @@ def read_json(path: Path) -> Any:
         ) from None
     except RecursionError:
         raise UserError("The annotation is not valid JSON (nested too deeply)", where=str(path)) from None
+    except ValueError:  # a number of more digits than Python turns into an integer
+        raise UserError("The annotation is not valid JSON (a number of thousands of digits)", where=str(path)) from None
+
+
+def open_text(path: Path) -> IO[str]:
+    """Open UTF-8 text, with or without BOM, packed (``.gz``) or not; line breaks stay as they are."""
+    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="")
+
+
+class _DuplicateKeyError(Exception):
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        raise _DuplicateKeyError(next(key for key, _ in pairs if key in seen or seen.add(key)))  # type: ignore[func-returns-value]
+    return found
 
 
 def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -105,13 +154,15 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
         UserError: not UTF-8, or a line that is no JSON object; names the line.
     """
     check_encoding(path)
-    with path.open(encoding="utf-8-sig") as file:
+    with open_text(path) as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
             try:
-                value = json.loads(line)
-            except (json.JSONDecodeError, RecursionError):
+                value = json.loads(line, object_pairs_hook=_unique)
+            except _DuplicateKeyError as error:
+                raise UserError(f"Line {number} has the key {error.key!r} twice", where=str(path)) from None
+            except (ValueError, RecursionError):
                 value = None
             if not isinstance(value, dict):
                 raise UserError(
@@ -119,63 +170,6 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
                     where=str(path),
                 )
             yield value
-
-
-def read_csv(path: Path, *, columns: Iterable[str] | None = None, required: Iterable[str] = ()) -> pa.Table:
-    """Read a CSV file with a header into strings; values may hold line breaks; ``NaN`` and nothing are null.
-
-    Args:
-        path: the file.
-        columns: columns to keep, as far as they are there; all by default.
-        required: columns that must be there.
-
-    Raises:
-        UserError: not UTF-8, empty, a column missing or named twice, or a row of another length; the row
-            is named, its text is not.
-    """
-    check_encoding(path)
-    convert = arrow_csv.ConvertOptions(
-        strings_can_be_null=True, quoted_strings_can_be_null=True, null_values=["", "nan", "NaN", "NULL", "null"]
-    )
-    parse = arrow_csv.ParseOptions(newlines_in_values=True)
-    try:
-        # All columns as text: the first pass learns their names, so that no type is guessed.
-        with arrow_csv.open_csv(path, parse_options=parse, read_options=_blocks(1 << 20)) as reader:
-            names = reader.schema.names
-    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        raise _broken_csv(path, error) from None
-    names = [name.removeprefix("\ufeff") for name in names]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UserError(f"The column {twice[0]!r} stands twice in the header", where=str(path))
-    require_columns(names, required, where=str(path))
-    convert.column_types = dict.fromkeys(names, pa.string())
-    if columns is not None:
-        wanted = set(columns)
-        convert.include_columns = [name for name in names if name in wanted]
-    try:
-        return arrow_csv.read_csv(path, parse_options=parse, convert_options=convert, read_options=_blocks(16 << 20))
-    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        raise _broken_csv(path, error) from None
-
-
-def _blocks(size: int) -> arrow_csv.ReadOptions:
-    return arrow_csv.ReadOptions(block_size=size, use_threads=False)
-
-
-def _broken_csv(path: Path, error: Exception) -> UserError:
-    # Arrow quotes the row, which may hold report text: only its counts are passed on.
-    text = str(error)
-    counts = re.search(r"Expected (\d+) columns, got (\d+)", text)
-    row = re.search(r"Row #(\d+)", text)
-    if "Empty CSV" in text:
-        what = "The CSV file is empty"
-    elif counts:
-        place = f"row {row.group(1)}" if row else "a row"
-        what = f"The CSV file is broken: {place} has {counts.group(2)} columns, the header {counts.group(1)}"
-    else:
-        what = "The CSV file is broken (an unclosed quotation mark?)"
-    return UserError(what, where=str(path), next_step="export it again, with fields that hold line breaks in quotes")
 
 
 def require_keys(item: Any, keys: Iterable[str], *, where: str) -> None:
@@ -197,23 +191,23 @@ def require_keys(item: Any, keys: Iterable[str], *, where: str) -> None:
             )
 
 
-def require_columns(present: Sequence[str], needed: Iterable[str], *, where: str) -> None:
-    """Refuse a table that lacks a column, naming the most similar one it has.
-
-    Raises:
-        UserError: a column is missing.
-    """
-    for column in needed:
-        if column not in present:
-            raise UserError(f"The table has no column {column!r}", where=where, allowed=present, got=column)
-
-
 def text_of(value: Any) -> str:
     """Return a cell's text without outer white space; null, NaN and the like give the empty string."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     text = str(value).strip()
     return "" if text.lower() in ("nan", "none", "null") else text
+
+
+def report_text(value: Any) -> str:
+    """Return a report of an annotation without outer white space; null and NaN give the empty string.
+
+    Raises:
+        ValueError: a number, list or mapping stands in its place.
+    """
+    if isinstance(value, str) or value is None or (isinstance(value, float) and math.isnan(value)):
+        return text_of(value)
+    raise ValueError("its report is not text")
 
 
 def identifier_of(value: Any) -> str:
@@ -224,4 +218,19 @@ def identifier_of(value: Any) -> str:
     """
     if isinstance(value, bool) or not isinstance(value, (str, int)) or not str(value).strip():
         raise ValueError("an id must be text or a whole number")
+    reason = unwritable_reason(str(value))
+    if reason:
+        raise ValueError(f"an id {reason}")
     return str(value).strip()
+
+
+def unwritable_reason(text: str) -> str | None:
+    """Tell why a text can neither be stored nor taught, or None where it can."""
+    if "\0" in text:
+        return "holds a NUL character"
+    if not text.isascii():
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            return "holds half of a character (a lone surrogate)"
+    return None

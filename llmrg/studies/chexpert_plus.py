@@ -2,7 +2,8 @@
 
 One study (``patientN/studyM``) may have several rows, one a film; they are merged. Official ``train`` patients are
 split 7:1:2 by hash into ``train``, ``val`` and ``test``; the official ``valid`` rows are the split ``valid``
-(CheXpert's own test set is private). Files and columns: Chambon et al. 2024, CheXpert Plus.
+(CheXpert's own test set is private). Files and columns: Chambon et al. 2024, CheXpert Plus. The small films of the
+first release (``CheXpert-v1.0-small/train/patientN/studyM/view1_frontal.jpg``) serve as well, by the same CSV.
 """
 
 from __future__ import annotations
@@ -18,16 +19,10 @@ import pyarrow as pa
 from llmrg.errors import UserError
 from llmrg.studies._chexbert_labels import read_labels, study_key
 from llmrg.studies._collector import Collector
+from llmrg.studies._csv_files import read_csv
 from llmrg.studies._paths import ImageFinder, dataset_root, image_roots
 from llmrg.studies._patient_facts import parse_age, parse_sex
-from llmrg.studies._text_files import (
-    identifier_of,
-    read_csv,
-    read_json,
-    require_file,
-    require_keys,
-    text_of,
-)
+from llmrg.studies._text_files import identifier_of, read_json, report_text, require_file, require_keys, text_of
 from llmrg.studies.settings import DataConfig
 from llmrg.studies.splits import split_of
 from llmrg.studies.study import Context, Study, ViewName
@@ -38,7 +33,8 @@ __all__ = ["CSV_NAME", "IMAGE_FOLDERS", "SECTIONS", "read_chexpert_plus"]
 logger = logging.getLogger(__name__)
 
 CSV_NAME = "df_chexpert_plus_240401.csv"
-IMAGE_FOLDERS = ("PNG/PNG", "PNG")
+SMALL = "CheXpert-v1.0-small"
+IMAGE_FOLDERS = ("PNG/PNG", "PNG", SMALL, "CheXpert-v1.0")
 SECTIONS = ("findings", "impression", "narrative", "comparison", "technique", "summary")
 _REQUIRED = ("path_to_image", "deid_patient_id", "split", "section_findings", "section_impression")
 _OPTIONAL = (
@@ -116,6 +112,12 @@ def _study(
     labels: Mapping[str, float] | None,
 ) -> Study | None:
     sections = {name: text for name in SECTIONS if (text := _first(rows, f"section_{name}"))}
+    for name, text in sections.items():
+        if len(rows) > 1 and any(
+            other not in ("", text) for other in (text_of(row.get(f"section_{name}")) for row in rows)
+        ):
+            collector.reject(key, f"its rows differ in section_{name}")
+            return None
     if not config.keep_without_report and not any(name in sections for name in config.target):
         collector.leave_out_without_target()
         return None
@@ -178,6 +180,11 @@ def _read_comparison(
             if key is None or not all(isinstance(name, str) for name in names):
                 collector.reject(study_id, "its image_path does not end in patientN/studyM/FILE")
                 continue
+            try:
+                report = report_text(record["report"])
+            except ValueError as error:
+                collector.reject(study_id, str(error))
+                continue
             images = collector.images(study_id, names, finder=finder, view_of=view_of_file)
             if images is None:
                 continue
@@ -190,7 +197,7 @@ def _read_comparison(
                     split=str(split),
                     language=config.language,
                     context=_context([row] if row else []),
-                    sections={"findings": text_of(record["report"])},
+                    sections={"findings": report} if report else {},
                     labels=labels.get(key),
                 )
             )
@@ -215,8 +222,10 @@ def _row_view(row: Row) -> ViewName:
 
 
 def _variants(name: str) -> Sequence[str]:
-    stem = _stem(name)
-    return tuple(dict.fromkeys((stem + ".png", name, stem + ".jpg")))
+    names = []
+    for short in (re.sub(r"^CheXpert-v1\.0[^/]*/", "", name), name):
+        names += [_stem(short) + ".png", short, _stem(short) + ".jpg"]
+    return tuple(dict.fromkeys(names))
 
 
 def _stem(name: str) -> str:

@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from llmrg.errors import UserError
 from llmrg.studies._collector import Collector
+from llmrg.studies._csv_files import read_csv, require_columns
 from llmrg.studies._paths import ImageFinder, dataset_root, image_roots
 from llmrg.studies._patient_facts import parse_age, parse_sex
-from llmrg.studies._text_files import read_csv, require_columns, require_file, text_of
+from llmrg.studies._text_files import require_file, text_of
 from llmrg.studies.settings import DataConfig, TableColumns
 from llmrg.studies.splits import split_of
 from llmrg.studies.study import Context, Study, ViewName
@@ -116,6 +117,10 @@ def _read_study(
     finder: ImageFinder,
 ) -> None:
     texts = {section: text for section, column in sections.items() if (text := _first(rows, column))}
+    for section, text in texts.items():
+        if any(other not in ("", text) for other in (text_of(row.get(sections[section])) for row in rows[1:])):
+            collector.reject(study_id, f"its rows differ in {sections[section]}")
+            return
     if not config.keep_without_report and not any(section in texts for section in config.target):
         collector.leave_out_without_target()
         return
