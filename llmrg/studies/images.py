@@ -2,46 +2,49 @@
 
 from __future__ import annotations
 
-import struct
 import warnings
-import zlib
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image as PilImage
-from PIL import ImageOps
+from PIL import ImageFile, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
+from llmrg.studies._film_bytes import film_bytes
 from llmrg.studies._image_error import ImageError
-from llmrg.studies.dicom import read_dicom
+from llmrg.studies._jpeg import SIGNATURE as JPEG
+from llmrg.studies._jpeg import sound_jpeg
+from llmrg.studies._png import SIGNATURE as PNG
+from llmrg.studies._png import sound_png
+from llmrg.studies.dicom import is_dicom, read_dicom
+from llmrg.studies.grey import GreyImage, grey_picture
+from llmrg.studies.limits import MAX_BYTES, MAX_PIXELS
 from llmrg.studies.settings import Fit
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "GreyImage", "ImageError", "fit_square", "load_image"]
 
-GreyImage = npt.NDArray[np.uint8]
-
-MAX_BYTES = 256 * 2**20
-"""Largest file that is read, in bytes."""
-
-MAX_PIXELS = 80_000_000
-"""Largest film that is decoded, in pixels (a 4,280 x 3,520 detector has 15 million)."""
-
-_PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8\xff"
 _OTHER_KINDS: tuple[tuple[bytes, str], ...] = (
     (b"GIF8", "a GIF image"),
-    (b"II*\x00", "a TIFF image"),
-    (b"MM\x00*", "a TIFF image"),
-    (b"BM", "a BMP image"),
-    (b"\x00\x00\x00\x0cjP", "a bare JPEG 2000 image"),
+    (b"II*\x00", "a TIFF image; convert it to PNG"),
+    (b"MM\x00*", "a TIFF image; convert it to PNG"),
+    (b"BM", "a BMP image; convert it to PNG"),
+    (b"RIFF", "a WebP image; convert it to PNG"),
+    (b"\x00\x00\x00\x0cjP", "a bare JPEG 2000 image; convert it to PNG"),
+    (b"\xffO\xffQ", "a bare JPEG 2000 image; convert it to PNG"),
+    (b"\xff\n", "a JPEG XL image; convert it to PNG"),
     (b"%PDF", "a PDF document"),
     (b"PK\x03\x04", "a ZIP archive"),
     (b"\x1f\x8b", "a gzip archive"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"\x89HDF", "an HDF5 file"),
     (b"version https://git-lfs", "a Git LFS pointer (the film itself was not downloaded)"),
     (b"<", "a web page or XML text"),
 )
+# Classes, not PIL.Image.open: its JPEG door would also let in the several pictures of a camera's MPO.
+_OPEN: dict[str, Callable[[BytesIO], ImageFile.ImageFile]] = {"PNG": PngImageFile, "JPEG": JpegImageFile}
 
 
 def load_image(
@@ -49,9 +52,11 @@ def load_image(
 ) -> GreyImage:
     """Decode one film to 8-bit grey.
 
-    The kind of file is judged by its content, not by its name. EXIF orientation is applied, transparency is laid on
-    black, DICOM is brought to the look that its header asks for (see :func:`llmrg.studies.dicom.read_dicom`).
-    16-bit PNGs are scaled by the number of bits that their brightest pixel needs.
+    The kind of file is judged by its content, not by its name. EXIF orientation is applied; colours, transparency and
+    16-bit values become grey as :func:`llmrg.studies.grey.grey_picture` says; DICOM is brought to the look that its
+    header asks for (:func:`llmrg.studies.dicom.read_dicom`). A film is decoded strictly or refused: sizes are judged
+    by its header, a PNG's checksums are verified, nothing missing is painted over. Bytes after a film's end are
+    ignored, as are texts and colour profiles. TIFF, GIF, BMP, WebP and the like are named and refused.
 
     Args:
         path: PNG, JPEG or DICOM file.
@@ -64,23 +69,18 @@ def load_image(
         Grey values [H, W], 0 black to 255 white.
 
     Raises:
-        ImageError: missing, empty, truncated, too large, of another kind, or broken; names the file and the reason.
+        ImageError: missing, empty, truncated, too large, too narrow, a pipe or device, an animation, of another kind,
+            or broken; names the file and the reason.
     """
     path = Path(path)
-    content = _read_bytes(path, max_bytes)
-    if content.startswith(_PNG):
-        grey = _decode_pillow(path, content, "PNG", at_least, max_pixels)
-    elif content.startswith(_JPEG):
-        grey = _decode_pillow(path, content, "JPEG", at_least, max_pixels)
-    elif content[128:132] == b"DICM":
-        grey = read_dicom(path, max_pixels=max_pixels)
-    else:
-        kind = next((name for magic, name in _OTHER_KINDS if content.lstrip()[:64].startswith(magic)), None)
-        found = f"it looks like {kind}" if kind else "its content is of no kind that is known"
-        raise ImageError(path, f"is not a PNG, JPEG or DICOM file ({found})")
-    if grey.size == 0:
-        raise ImageError(path, "has no pixels")
-    return grey
+    content = film_bytes(path, max_bytes=max_bytes)
+    if content.startswith(PNG):
+        return _decode_png(path, content, max_pixels)
+    if content.startswith(JPEG):
+        return grey_picture(_decode_pillow(path, sound_jpeg(path, content, max_pixels=max_pixels), "JPEG", at_least))
+    if is_dicom(content):
+        return read_dicom(path, content, max_pixels=max_pixels)
+    raise ImageError(path, f"is not a PNG, JPEG or DICOM file ({_kind(content)})")
 
 
 def fit_square(image: GreyImage, *, size: int, mode: Fit = "pad") -> GreyImage:
@@ -127,59 +127,40 @@ def _resize(image: GreyImage, size: tuple[int, int]) -> GreyImage:
     return np.asarray(resized, dtype=np.uint8).copy()
 
 
-def _read_bytes(path: Path, max_bytes: int) -> bytes:
-    try:
-        if path.is_dir():
-            raise ImageError(path, "is a folder, not a film")
-        with path.open("rb") as file:
-            content = file.read(max_bytes + 1)
-    except FileNotFoundError:
-        raise ImageError(path, "does not exist") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "its path is not valid"
-        raise ImageError(path, f"cannot be read ({reason})") from error
-    if not content:
-        raise ImageError(path, "is empty (0 bytes)")
-    if len(content) > max_bytes:
-        raise ImageError(path, f"is larger than {max_bytes:,} bytes")
-    return content
+def _kind(content: bytes) -> str:
+    start = content.lstrip()[:64]
+    if content[:1] == b"\x80" and content[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return "it looks like a Python pickle, which is never opened"
+    found = next((name for magic, name in _OTHER_KINDS if start.startswith(magic)), None)
+    if content[4:8] == b"ftyp":
+        found = "a HEIC photo or a video"
+    return f"it looks like {found}" if found else "its content is of no kind that is known"
 
 
-def _decode_pillow(path: Path, content: bytes, kind: str, at_least: int | None, max_pixels: int) -> GreyImage:
+def _decode_png(path: Path, content: bytes, max_pixels: int) -> GreyImage:
+    sound = sound_png(path, content, max_pixels=max_pixels)
+    picture = _decode_pillow(path, sound.content, "PNG", None)
+    # Pillow keeps the high byte of 16-bit colours: all of the picture if it uses the whole range, else its rest.
+    if sound.colour and sound.bits == 16 and max(high for _, high in _extrema(picture)) < 128:
+        raise ImageError(path, "is a 16-bit colour PNG that uses few of its bits; store it as 16-bit grey")
+    return grey_picture(picture)
+
+
+def _extrema(picture: PilImage.Image) -> list[tuple[int, int]]:
+    return [channel.getextrema() for channel in picture.split()[:3]]  # type: ignore[misc]
+
+
+def _decode_pillow(path: Path, content: bytes, kind: str, at_least: int | None) -> PilImage.Image:
+    """Decode what has been found sound, and turn it the right way up."""
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # a library that turned it on would let half films in
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PilImage.DecompressionBombWarning)
-            picture: PilImage.Image = PilImage.open(BytesIO(content), formats=[kind])
-        width, height = picture.size
-        if width * height > max_pixels:
-            raise ImageError(path, f"has {width} x {height} pixels, more than {max_pixels:,}")
-        if getattr(picture, "is_animated", False):
-            raise ImageError(path, "is an animation, not one film")
-        if at_least is not None and kind == "JPEG":
-            picture.draft("L", (at_least, at_least))
-        picture.load()
-        return _grey(ImageOps.exif_transpose(picture) or picture)
-    except ImageError:
-        raise
-    except PilImage.DecompressionBombError as error:
-        raise ImageError(path, f"has more than {max_pixels:,} pixels") from error
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError, struct.error, zlib.error) as error:
+            warnings.simplefilter("ignore")  # Pillow quotes metadata
+            picture = _OPEN[kind](BytesIO(content))
+            if at_least is not None:
+                picture.draft("L", (at_least, at_least))
+            picture.load()
+            return ImageOps.exif_transpose(picture)
+    except Exception as error:  # Pillow's plugins raise almost anything on broken files
         reason = "is truncated" if "truncated" in str(error).lower() else "cannot be decoded"
-        raise ImageError(path, f"{reason} (broken {kind} data)") from error
-
-
-def _grey(picture: PilImage.Image) -> GreyImage:
-    if picture.mode.startswith("I"):
-        return _scale_deep(np.asarray(picture))
-    if picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
-        seen = picture.convert("RGBA")
-        black = PilImage.new("RGBA", seen.size, (0, 0, 0, 255))
-        picture = PilImage.alpha_composite(black, seen).convert("RGB")
-    return np.array(picture.convert("L"), dtype=np.uint8)
-
-
-def _scale_deep(values: npt.NDArray[Any]) -> GreyImage:
-    """Scale more than 8 bits to 8; files hold 10, 12 or 14 bits in 16, so the brightest pixel tells the depth."""
-    clipped = np.clip(values.astype(np.int64), 0, 65535)
-    bits = max(8, int(clipped.max()).bit_length())
-    return (clipped >> (bits - 8)).astype(np.uint8)
+        raise ImageError(path, f"{reason} (broken {kind} data)") from None

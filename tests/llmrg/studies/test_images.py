@@ -87,7 +87,7 @@ def test_reduced_decoding_keeps_at_least_the_size_and_the_look(tmp_path: Path) -
     ("content", "reason"),
     [
         (b"", "is empty"),
-        (b"\x89PNG\r\n\x1a\n", "cannot be decoded"),
+        (b"\x89PNG\r\n\x1a\n", "is truncated"),
         (b"\xff\xd8\xff\xe0 nothing more", "broken JPEG"),
         (b"GIF89a....", "looks like a GIF image"),
         (b"%PDF-1.7", "PDF document"),
