@@ -13,7 +13,13 @@ from llmrg.studies.phantoms.truth import read_truth
 from llmrg.studies.reading import read_studies
 from llmrg.studies.settings import DataConfig
 
-FORMATS = [("ped-xray", "zh", "ped_xray"), ("chexpert-plus", "en", "chexpert14")]
+FORMATS = [
+    ("ped-xray", "zh", "ped_xray"),
+    ("chexpert-plus", "en", "chexpert14"),
+    ("iu-xray", "en", "chexpert14"),
+    ("mimic-cxr", "en", "chexpert14"),
+    ("cn-cxr", "zh", "ped_xray"),
+]
 
 
 @pytest.mark.parametrize(("layout", "language", "vocabulary"), FORMATS)
@@ -35,8 +41,9 @@ def test_phantoms_are_read_as_they_were_drawn(
         assert [image.view for image in study.images] == ["frontal", "lateral"]
         assert all(load_image(image.path).shape == (48, 48) for image in study.images)
         assert study.report()
-        if layout == "chexpert-plus":
+        if layout in ("chexpert-plus", "cn-cxr"):
             assert study.context.sex == known.sex
+        if layout == "chexpert-plus":
             assert study.labels is not None
             there = {f.name for f in get_vocabulary(vocabulary).abnormal if f.observation in known.observations}
             assert {name for name, value in study.labels.items() if value == 1} - {"No Finding"} == there

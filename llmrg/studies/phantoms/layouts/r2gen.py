@@ -35,11 +35,17 @@ class IuXrayLayout:
         return slots
 
     def write(self, root: Path, entries: Sequence[Entry]) -> None:
-        """Write ``annotation.json``; the report is the findings section, paths are relative to ``images``."""
+        """Write ``annotation.json`` (findings; paths below ``images``) and ``indiana_projections.csv`` (views)."""
         annotation: dict[str, list[dict[str, object]]] = {"train": [], "val": [], "test": []}
+        projections = ["uid,filename,projection"]
         for entry in entries:
             annotation[entry.slot.split].append(_record(entry) | {"tag": "iu"})
+            number = entry.slot.patient_id.removeprefix("CXR")
+            stem = entry.slot.study_id.removeprefix("CXR")
+            for place, view in enumerate(entry.slot.films, start=1):
+                projections.append(f"{number},{stem}-{place}001.dcm.png,{view.capitalize()}")
         write_text(root / "annotation.json", json.dumps(annotation, ensure_ascii=False, indent=1) + "\n")
+        write_text(root / "indiana_projections.csv", "\n".join(projections) + "\n")
 
 
 class MimicCxrLayout:
@@ -76,12 +82,17 @@ class MimicCxrLayout:
         return slots
 
     def write(self, root: Path, entries: Sequence[Entry]) -> None:
-        """Write ``annotation.json``; the report is the findings section, paths are relative to ``images``."""
+        """Write ``annotation.json`` (findings; paths below ``images``) and the release's metadata file (views)."""
         annotation: dict[str, list[dict[str, object]]] = {"train": [], "val": [], "test": []}
+        metadata = ["dicom_id,subject_id,study_id,PerformedProcedureStepDescription,ViewPosition"]
         for entry in entries:
-            numbers = {"study_id": int(entry.slot.study_id), "subject_id": int(entry.slot.patient_id)}
-            annotation[entry.slot.split].append(_record(entry) | numbers)
+            subject, study = entry.slot.patient_id, entry.slot.study_id
+            annotation[entry.slot.split].append(_record(entry) | {"study_id": int(study), "subject_id": int(subject)})
+            for view, film in entry.slot.films.items():
+                position = "PA" if view == "frontal" else "LATERAL"
+                metadata.append(f"{Path(film).stem},{subject},{study},CHEST (PA AND LAT),{position}")
         write_text(root / "annotation.json", json.dumps(annotation, ensure_ascii=False, indent=1) + "\n")
+        write_text(root / "mimic-cxr-2.0.0-metadata.csv", "\n".join(metadata) + "\n")
 
 
 def _record(entry: Entry) -> dict[str, object]:

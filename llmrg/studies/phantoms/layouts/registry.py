@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llmrg.errors import UserError
 from llmrg.studies.phantoms.layouts.chexpert_plus import CheXpertPlusLayout
+from llmrg.studies.phantoms.layouts.cn_cxr import CnCxrLayout
 from llmrg.studies.phantoms.layouts.layout import Layout
 from llmrg.studies.phantoms.layouts.ped_xray import PedXrayLayout
 from llmrg.studies.phantoms.layouts.r2gen import IuXrayLayout, MimicCxrLayout
@@ -15,6 +16,7 @@ _LAYOUTS: dict[str, type[Layout]] = {
     "chexpert-plus": CheXpertPlusLayout,
     "iu-xray": IuXrayLayout,
     "mimic-cxr": MimicCxrLayout,
+    "cn-cxr": CnCxrLayout,
 }
 
 
