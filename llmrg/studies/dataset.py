@@ -13,8 +13,12 @@ from torch.utils.data import Dataset
 from llmrg.errors import BadStudyError, TooManyBadStudiesError
 from llmrg.studies.augmentation import AugmentationConfig, augment, sample_generator
 from llmrg.studies.batches import StudyBatch, collate_films
-from llmrg.studies.images import ImageError, fit_square, load_image
-from llmrg.studies.settings import DataConfig
+from llmrg.studies.film import read_film
+from llmrg.studies.from_files import INPUT_SPLIT
+from llmrg.studies.images import ImageError
+from llmrg.studies.mixture import Data
+from llmrg.studies.mixture_draw import MixtureDraw
+from llmrg.studies.prepared import open_prepared
 from llmrg.studies.study import Study
 
 __all__ = ["StudyDataset", "StudySample", "collate_studies", "read_films", "usable_studies"]
@@ -23,24 +27,32 @@ logger = logging.getLogger(__name__)
 StudySample = tuple[Study, list[np.ndarray], Mapping[str, Tensor]]
 
 
-def read_films(study: Study, config: DataConfig) -> list[np.ndarray]:
+def read_films(study: Study, config: Data) -> list[np.ndarray]:
     """Read the films of a study as uint8 [size, size], in the order of ``study.images``.
+
+    Where the configuration names prepared films they are read instead of the files; the pixels are the same.
 
     Raises:
         BadStudyError: a film cannot be read.
+        PreparedError: prepared films lack a film, are damaged, or the file has changed since.
     """
+    own = config.config_of(study)
+    # Films named on a command line are no part of the dataset that was prepared.
+    prepared = None if study.split == INPUT_SPLIT else open_prepared(own)
     films = []
     for image in study.images:
         try:
-            film = load_image(image.path, at_least=config.image_size)
+            if prepared is None:
+                films.append(read_film(image.path, size=own.image_size, fit=own.fit))
+            else:
+                films.append(prepared.read(image.path))
         except ImageError as error:
             raise BadStudyError(study.id, str(error)) from error
-        films.append(fit_square(film, size=config.image_size, mode=config.fit))
     return films
 
 
 def usable_studies(
-    studies: Sequence[Study], config: DataConfig, *, keep_bytes: int = 2**30
+    studies: Sequence[Study], config: Data, *, keep_bytes: int = 2**30
 ) -> tuple[list[Study], dict[str, list[np.ndarray]], list[BadStudyError]]:
     """Read every film once; keep the fitted films and set aside the studies that cannot be read.
 
@@ -74,7 +86,7 @@ def usable_studies(
     if bad and (not good or len(bad) > config.tolerated_bad(len(studies))):
         raise TooManyBadStudiesError(
             f"{len(bad)} of {len(studies)} studies cannot be read: {'; '.join(str(error) for error in bad[:5])}",
-            where=str(config.root),
+            where=config.place,
             next_step="mend the files or raise data.max_bad_fraction",
         )
     return good, films, bad
@@ -91,18 +103,20 @@ class StudyDataset(Dataset[StudySample]):
         seed: of the augmentation.
         films: films already read, by study id.
         cache_bytes: keep films in memory up to this size.
+        draw: the studies of an epoch, where members of a mixture are weighted; None shows every study once.
     """
 
     def __init__(
         self,
         studies: Sequence[Study],
-        config: DataConfig,
+        config: Data,
         *,
         extras: Mapping[str, Mapping[str, Tensor]] | None = None,
         augmentation: AugmentationConfig | None = None,
         seed: int = 0,
         films: Mapping[str, list[np.ndarray]] | None = None,
         cache_bytes: int = 2**30,
+        draw: MixtureDraw | None = None,
     ) -> None:
         self.studies = studies
         self.config = config
@@ -110,18 +124,20 @@ class StudyDataset(Dataset[StudySample]):
         self.augmentation = augmentation
         self.seed = seed
         self.epoch = 0
+        self.draw = draw
+        self._drawn: tuple[int, np.ndarray] | None = None
         self._films: dict[str, list[np.ndarray]] = dict(films or {})
         self._room = cache_bytes - sum(film.nbytes for views in self._films.values() for film in views)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose augmentation is drawn (called by accelerate's data loader)."""
+        """Choose the epoch whose studies and augmentation are drawn (called by accelerate's data loader)."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self.studies)
+        return len(self.studies) if self.draw is None else len(self.draw)
 
     def __getitem__(self, index: int) -> StudySample:
-        study = self.studies[index]
+        study = self.studies[self._row(index)]
         films = self._films.get(study.id)
         if films is None:
             films = read_films(study, self.config)
@@ -133,6 +149,13 @@ class StudyDataset(Dataset[StudySample]):
             generator = sample_generator(self.seed, self.epoch, index)
             films = [augment(film, self.augmentation, generator) for film in films]
         return study, films, self.extras.get(study.id, {})
+
+    def _row(self, index: int) -> int:
+        if self.draw is None:
+            return index
+        if self._drawn is None or self._drawn[0] != self.epoch:
+            self._drawn = self.epoch, self.draw.epoch(self.epoch)
+        return int(self._drawn[1][index])
 
 
 def collate_studies(samples: Sequence[StudySample]) -> StudyBatch:

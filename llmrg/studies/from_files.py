@@ -10,7 +10,10 @@ from llmrg.studies.images import ImageError
 from llmrg.studies.study import Context, Image, Language, Study
 from llmrg.studies.views import normalise_view, order_images, view_of_file
 
-__all__ = ["study_from_files"]
+__all__ = ["INPUT_SPLIT", "study_from_files"]
+
+INPUT_SPLIT = "input"
+"""The split of such a study."""
 
 
 def study_from_files(
@@ -64,7 +67,7 @@ def study_from_files(
         id=name,
         patient_id=name,
         images=order_images(images),
-        split="input",
+        split=INPUT_SPLIT,
         language=language,
         context=context or Context(),
     )

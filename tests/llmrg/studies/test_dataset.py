@@ -41,13 +41,13 @@ def film_studies(tmp_path: Path, write_film: Callable[..., Path]) -> list[Study]
 @pytest.fixture
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     seen: list[Path] = []
-    original = dataset_module.load_image
+    original = dataset_module.read_film
 
     def load(path: Path, **options: object) -> np.ndarray:
         seen.append(path)
         return original(path, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(dataset_module, "load_image", load)
+    monkeypatch.setattr(dataset_module, "read_film", load)
     return seen
 
 
