@@ -273,6 +273,47 @@ def generate(
 
 
 @app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.", show_default=False)],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to; a directory that does not exist yet.")],
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Merge the adapters; the export then needs no other model.")
+    ] = False,
+    without_data: Annotated[bool, typer.Option("--without-data", help="Leave patient data out.")] = False,
+    data: Annotated[
+        Path | None, typer.Option(metavar="CONFIG", help="Data whose words are searched for; by default the run's own.")
+    ] = None,
+    language_model: Annotated[str | None, typer.Option(help="Another place of the base language model.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a copy of a run that can be shared; paths of this machine are left out."""
+    from llmrg.generation.command import load_data_config
+    from llmrg.generation.sharing import export_command
+
+    export_command(
+        run,
+        out,
+        merge=merge,
+        without_data=without_data,
+        language_model=language_model,
+        data=None if data is None else load_data_config(data),
+        as_json=as_json,
+    )
+
+
+@app.command("remove-patient")
+def remove_patient(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run, or a folder of artefacts.", show_default=False)],
+    patients: Annotated[list[str], typer.Argument(metavar="PATIENT...", help="Identifiers.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Remove patients from what a run remembers: index and memories. Weights may still remember them."""
+    from llmrg.generation.sharing import remove_patient_command
+
+    remove_patient_command(folder, patients, as_json=as_json)
+
+
+@app.command()
 def benchmark(config: Configuration, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Compare systems with the baselines on a data set: results.json, a table, an HTML page."""
     from llmrg.benchmark.run import run_benchmark

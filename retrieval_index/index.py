@@ -160,6 +160,22 @@ class RetrievalIndex:
         """Erase all records of a patient; return how many there were (0 for an unknown patient)."""
         return self._remove_rows(self._rows_of_patient.get(patient, np.zeros(0, dtype=np.int64)))
 
+    def copy(self) -> RetrievalIndex:
+        """Return an index of its own with the same vectors and records; changing one leaves the other as it is."""
+        return RetrievalIndex(
+            load_faiss().clone_index(self._structure),
+            self._records,
+            config=self._config,
+            encoder_hash=self._encoder_hash,
+            manifest=self._manifest,
+        )
+
+    def stored_vectors(self) -> npt.NDArray[np.float32]:
+        """Return the unit vectors ``[N, D]`` in the order of the records (as ``ivf_pq`` stores them: approximately)."""
+        if len(self) == 0:
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        return np.asarray(self._structure.reconstruct_n(0, len(self)), dtype=np.float32)
+
     def search(
         self,
         vectors: npt.ArrayLike,

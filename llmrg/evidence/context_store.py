@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +98,34 @@ class ContextStore:
             ) from error
         return store, manifest
 
+    def without_patients(self, patients: Collection[str]) -> ContextStore:
+        """Return the store as if some patients had never been indexed.
+
+        Rows close up; studies that had one of the removed ones among their neighbours are searched again, with the
+        vectors as the index stores them (of an ``ivf_pq`` index: approximately).
+        """
+        index = self.index.copy()
+        keep = torch.tensor([record.patient not in patients for record in self.index.records], dtype=torch.bool)
+        for patient in patients:
+            index.remove_patient(patient)
+        new_row = torch.where(keep, keep.long().cumsum(0) - 1, -1)
+        old = self.neighbours[keep]
+        rows = torch.where(old >= 0, new_row[old.clamp(min=0)], -1) if old.numel() else old.clone()
+        similarities = self.similarities[keep].clone()
+        lost = ((rows < 0) & (old >= 0)).any(dim=1).nonzero().flatten()
+        if len(lost):
+            vectors = torch.from_numpy(index.stored_vectors())[lost]
+            owners = [index.records[row].patient for row in lost.tolist()]
+            rows[lost], similarities[lost] = _search(index, vectors, old.shape[1], owners)
+        return ContextStore(
+            index=index,
+            visual=self.visual[keep].clone(),
+            reports=self.reports[keep].clone(),
+            labels=self.labels[keep].clone(),
+            neighbours=rows,
+            similarities=similarities,
+        )
+
     def search(self, vectors: Tensor, k: int, *, patients: list[str]) -> tuple[Tensor, Tensor]:
         """Find the nearest studies of other patients.
 
@@ -108,6 +137,10 @@ class ContextStore:
         Returns:
             Rows [Q, k] (-1 where there are fewer) and similarities [Q, k].
         """
-        hits = self.index.search(np.ascontiguousarray(vectors.float().cpu().numpy()), k, exclude_patients=patients)
-        scores = np.where(hits.rows >= 0, hits.scores, 0.0).astype(np.float32)
-        return torch.from_numpy(hits.rows.astype(np.int64)), torch.from_numpy(scores)
+        return _search(self.index, vectors, k, patients)
+
+
+def _search(index: RetrievalIndex, vectors: Tensor, k: int, patients: list[str]) -> tuple[Tensor, Tensor]:
+    hits = index.search(np.ascontiguousarray(vectors.float().cpu().numpy()), k, exclude_patients=patients)
+    scores = np.where(hits.rows >= 0, hits.scores, 0.0).astype(np.float32)
+    return torch.from_numpy(hits.rows.astype(np.int64)), torch.from_numpy(scores)

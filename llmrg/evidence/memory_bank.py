@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import secrets
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from llmrg.errors import UserError
 __all__ = ["MemoryBank", "Pattern", "sample_patterns"]
 
 PATTERNS_HASH = "patterns_sha256"
+WITHHELD = "withheld"
+"""Stands in exported banks where study and patient were."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,30 @@ class MemoryBank:
             raise ValueError(f"{tuple(self.vectors.shape)} vectors for {len(self.patterns)} patterns")
         if len(self.patterns) == 0:
             raise ValueError("a memory bank must hold at least one pattern")
+
+    def without_patients(self, patients: Collection[str]) -> MemoryBank:
+        """Return the bank without the patterns of some patients, the others in their order.
+
+        Raises:
+            ValueError: no pattern is left.
+        """
+        kept = [row for row, pattern in enumerate(self.patterns) if pattern.patient_id not in patients]
+        return MemoryBank(vectors=self.vectors[kept].clone(), patterns=tuple(self.patterns[row] for row in kept))
+
+    def anonymous(self) -> MemoryBank:
+        """Return the bank in a random order, a number of its own in place of each pattern's study and patient.
+
+        Nothing tells then which patterns come from one study or one patient; findings stay.
+        """
+        order = list(range(len(self.patterns)))
+        secrets.SystemRandom().shuffle(order)
+        patterns = (
+            Pattern(
+                study_id=f"{WITHHELD}-{place}", patient_id=f"{WITHHELD}-{place}", finding=self.patterns[row].finding
+            )
+            for place, row in enumerate(order)
+        )
+        return MemoryBank(vectors=self.vectors[order].clone(), patterns=tuple(patterns))
 
     def save(self, directory: Path, name: str) -> None:
         """Write ``NAME.safetensors``, which carries the hash of the patterns, and ``NAME.jsonl``, the patterns."""

@@ -22,10 +22,26 @@ from llmrg.errors import UserError
 from llmrg.language.settings import DecodingConfig
 from llmrg.studies.settings import DataConfig
 from llmrg.systems.build import EMBEDDED, ArtefactPaths, build_system
+from llmrg.systems.privacy import as_details, survey_patient_data
 from llmrg.systems.report_generator import ReportGenerator
 from llmrg.systems.settings import SystemConfig
 
-__all__ = ["Run", "RunConfig", "load_run", "open_run", "save_run"]
+__all__ = [
+    "ARTEFACTS",
+    "CARD",
+    "REFERENCE",
+    "SETTINGS",
+    "WEIGHTS",
+    "Run",
+    "RunConfig",
+    "base_model_path",
+    "kept_artefacts",
+    "load_run",
+    "open_run",
+    "read_reference",
+    "read_run",
+    "save_run",
+]
 
 WEIGHTS = "model.safetensors"
 SETTINGS = "run.yaml"
@@ -91,9 +107,7 @@ def save_run(
         extra: further text files by name (training configuration, log).
         details: further entries of the manifest (validation figures, parameters).
     """
-    present = artefacts.present()
-    if config.system.language_model.path != EMBEDDED:
-        present.pop("language_model", None)  # it only encoded the reports of memory and index
+    present = kept_artefacts(config.system, artefacts)
     with atomic_directory(directory) as folder:
         save_file(system.own_state(), folder / WEIGHTS)
         for name, path in present.items():
@@ -107,7 +121,8 @@ def save_run(
         for name, text in (extra or {}).items():
             write_text(folder / name, text)
         write_text(folder / CARD, card)
-        patient_text = any(read_manifest(path).contains_patient_text for path in present.values())
+        training = (details or {}).get("training", {})
+        patient_data = survey_patient_data(present, patients=training.get("patients"), directory=folder)
         Manifest(
             kind="run",
             producer=producer,
@@ -117,16 +132,40 @@ def save_run(
             else None,
             split_hash=split_hash,
             languages=(config.data.language,),
-            contains_patient_text=patient_text,
+            contains_patient_text=any(part.text for part in patient_data),
             details={
                 "weights_hash": file_hash(folder / WEIGHTS),
                 "artefacts": {name: tree_hash(folder / ARTEFACTS / name) for name in present},
                 "image_size": config.data.image_size,
                 "vocabulary": config.data.vocabulary,
+                "patient_data": as_details(patient_data),
                 **(details or {}),
             },
         ).write(folder)
     return directory
+
+
+def kept_artefacts(config: SystemConfig, artefacts: ArtefactPaths) -> dict[str, Path]:
+    """Name the artefacts that loading a run needs, which it therefore holds."""
+    present = artefacts.present()
+    if config.language_model.path != EMBEDDED:
+        present.pop("language_model", None)  # it only encoded the reports of memory and index
+    return present
+
+
+def read_run(directory: str | Path) -> tuple[Manifest, RunConfig]:
+    """Read a run's manifest and configuration, after checking its weights and artefacts against their hashes.
+
+    Raises:
+        UserError: not a run, incomplete or damaged.
+    """
+    directory = Path(directory)
+    manifest = read_manifest(directory)
+    manifest.require(kind="run", where=directory)
+    _check_files(directory, manifest)
+    config = load_config(RunConfig, directory / SETTINGS)
+    manifest.require(kind="run", where=directory, image_size=config.data.image_size, vocabulary=config.data.vocabulary)
+    return manifest, config
 
 
 def open_run(directory: str | Path, *, language_model: str | None = None, device: str | None = None) -> Run:
@@ -141,19 +180,15 @@ def open_run(directory: str | Path, *, language_model: str | None = None, device
         UserError: not a run, incomplete or damaged, or the language model is not the one it was trained with.
     """
     directory = Path(directory)
-    manifest = read_manifest(directory)
-    manifest.require(kind="run", where=directory)
-    _check_files(directory, manifest)
-    config = load_config(RunConfig, directory / SETTINGS)
-    manifest.require(kind="run", where=directory, image_size=config.data.image_size, vocabulary=config.data.vocabulary)
+    manifest, config = read_run(directory)
     system_config = config.system
-    path = language_model or _language_model_path(directory, system_config.language_model.path)
+    path = language_model or base_model_path(directory, system_config.language_model.path)
     system_config = replace(system_config, language_model=replace(system_config.language_model, path=path))
     vision = replace(system_config.vision, pretrained=False, checkpoint=None)
     system = build_system(
         replace(system_config, vision=vision), config.data, ArtefactPaths.below(directory / ARTEFACTS)
     )
-    system.language_model.check_reference(_reference(directory))
+    system.language_model.check_reference(read_reference(directory))
     try:
         system.load_own_state(load_file(directory / WEIGHTS))
     except ValueError as error:
@@ -185,7 +220,8 @@ def _check_files(directory: Path, manifest: Manifest) -> None:
             )
 
 
-def _reference(directory: Path) -> dict[str, str | None]:
+def read_reference(directory: Path) -> dict[str, str | None]:
+    """Read which base language model a run was trained with: path, revision and hashes."""
     try:
         values = json.loads((directory / REFERENCE).read_text(encoding="utf-8"))
         return {str(name): value for name, value in values.items()}
@@ -195,7 +231,8 @@ def _reference(directory: Path) -> dict[str, str | None]:
         ) from error
 
 
-def _language_model_path(directory: Path, path: str) -> str:
+def base_model_path(directory: Path, path: str) -> str:
+    """Find the base language model that a run's configuration names."""
     if path == EMBEDDED:
         return str(directory / ARTEFACTS / "language_model")
     near = directory / path

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from llmrg.systems.build import EMBEDDED
+from llmrg.systems.privacy import PatientData, privacy_section
+from llmrg.systems.run import ARTEFACTS
 from llmrg.training.material import TrainingMaterial
 from llmrg.training.settings import TrainConfig
 
@@ -18,7 +21,7 @@ def model_card(
     figures: Mapping[str, float],
     parameters: Mapping[str, int],
     reference: Mapping[str, Any],
-    patient_text: Sequence[str],
+    patient_data: Sequence[PatientData],
 ) -> str:
     """Write the card in Markdown with a YAML head, as model hubs read it.
 
@@ -28,21 +31,18 @@ def model_card(
         figures: validation figures of the chosen checkpoint.
         parameters: total and trainable parameters.
         reference: name, revision and hash of the base language model.
-        patient_text: artefacts from whose files report text could be read.
+        patient_data: what the run holds of patients.
     """
     data = material.data
     system = config.system
+    embedded = system.language_model.path == EMBEDDED
+    base = f"{ARTEFACTS}/language_model" if embedded else reference.get("path")
     rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(figures.items()))
-    privacy = (
-        f"These artefacts may give report text of patients away: {', '.join(patient_text)}."
-        if patient_text
-        else "No file of this run holds report text of patients; weights may still have memorised phrases."
-    )
     return f"""---
 language: {data.language}
 library_name: llmrg
 pipeline_tag: image-to-text
-base_model: {reference.get("path")}
+base_model: {base}
 ---
 # {system.name} on {data.format}
 
@@ -54,7 +54,7 @@ and signed by a radiologist.
 | writes | {", ".join(data.target)} in {"Chinese" if data.language == "zh" else "English"} |
 | trunk | {system.vision.architecture} at {data.image_size} px, up to {data.views} views |
 | evidence | {", ".join(system.evidence.sources)} |
-| language model | {reference.get("path")} (revision {reference.get("revision")}), {system.language_model.tuning} |
+| language model | {base} (revision {reference.get("revision")}), {system.language_model.tuning} |
 | parameters | {parameters["total"]:,} in all, {parameters["trainable"]:,} trained in the last stage |
 | training studies | {len(material.training)} of {len({s.patient_id for s in material.training})} patients |
 | validation studies | {len(material.validation)} |
@@ -71,9 +71,7 @@ and signed by a radiologist.
 
 These figures chose the checkpoint, so they flatter it; test figures come from `llmrg benchmark`.
 
-## Privacy
-{privacy} Memory and index hold study and patient identifiers of the training split.
-
+{privacy_section(patient_data)}
 ## Use
 ```
 llmrg generate RUN frontal.png lateral.png

@@ -17,8 +17,9 @@ from llmrg.artefacts import is_complete, read_manifest
 from llmrg.config import dump_config, load_config
 from llmrg.errors import UserError
 from llmrg.systems.build import ArtefactPaths, build_system
+from llmrg.systems.privacy import survey_patient_data
 from llmrg.systems.report_generator import ReportGenerator
-from llmrg.systems.run import RunConfig, save_run
+from llmrg.systems.run import RunConfig, kept_artefacts, save_run
 from llmrg.training.card import model_card
 from llmrg.training.folder import TrainingFolder
 from llmrg.training.material import TrainingMaterial, read_material, seeded_sample
@@ -153,7 +154,7 @@ def _save(
 ) -> None:
     parameters = count_parameters(system)
     reference = system.language_model.reference()
-    patient_text = [name for name, path in artefacts.present().items() if read_manifest(path).contains_patient_text]
+    studies, patients = len(material.training), len({study.patient_id for study in material.training})
     save_run(
         system,
         settings.out,
@@ -167,10 +168,15 @@ def _save(
             figures=figures,
             parameters=parameters,
             reference=reference,
-            patient_text=patient_text,
+            patient_data=survey_patient_data(kept_artefacts(settings.system, artefacts), patients=patients),
         ),
         extra={"train.yaml": dump_config(settings), "log.json": json.dumps(log, indent=1) + "\n"},
-        details={"validation": figures, "parameters": parameters, "labeler": material.labeler_version},
+        details={
+            "validation": figures,
+            "parameters": parameters,
+            "labeler": material.labeler_version,
+            "training": {"studies": studies, "patients": patients},
+        },
     )
 
 
