@@ -52,8 +52,9 @@ def split_sections(text: str) -> Mapping[str, str]:
         text = text[final[-1].end() :]
     headings = list(_HEADING.finditer(text))
     sections: dict[str, str] = {}
-    for heading, following in zip(headings, [*headings[1:], None], strict=True):
-        body = _joined(text[heading.end() : following.start() if following else len(text)])
+    ends = [heading.start() for heading in headings[1:]] + [len(text)]
+    for heading, end in zip(headings, ends, strict=False):
+        body = _joined(text[heading.end() : end])
         raw = " ".join((heading.group(1) or heading.group(2)).lower().split())
         name = _SECTION.get(raw, raw)
         if body:
