@@ -237,7 +237,7 @@ def generate(
     batch_size: Annotated[int, typer.Option(help="Studies at once.", min=1)] = 32,
     limit: Annotated[int | None, typer.Option(help="Only the first so many studies of the split.", min=1)] = None,
     prompt: Annotated[str | None, typer.Option(help="Replaces the prompt's instruction.")] = None,
-    language: Annotated[str | None, typer.Option(help="zh or en; checked against the run's.")] = None,
+    language: Annotated[str | None, typer.Option(help="zh or en; for a run that writes both.")] = None,
     view: Annotated[list[str] | None, typer.Option(help="View of each film, in order: PA, lateral, ...")] = None,
     age: Annotated[float | None, typer.Option(help="Years.", min=0)] = None,
     sex: Annotated[str | None, typer.Option(help="As a word.")] = None,

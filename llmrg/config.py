@@ -180,7 +180,7 @@ def _convert(hint: Any, value: Any, *, where: str, key: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in arguments:
             return None
-        options = [option for option in arguments if option is not type(None)]
+        options = _likeliest([option for option in arguments if option is not type(None)], value)
         for option in options[:-1]:
             try:
                 return _convert(option, value, where=where, key=key)
@@ -216,6 +216,15 @@ def _convert(hint: Any, value: Any, *, where: str, key: str) -> Any:
         inner = arguments[1] if len(arguments) == 2 else Any
         return {str(k): _convert(inner, v, where=where, key=f"{key}.{k}") for k, v in dict(value).items()}
     return _convert_scalar(hint, value, where=where, key=key)
+
+
+def _likeliest(options: list[Any], value: Any) -> list[Any]:
+    """Keep, for a mapping, the dataclass that knows most of its keys, so that its mistakes are told as that one's."""
+    schemas = [option for option in options if dataclasses.is_dataclass(option)]
+    if not isinstance(value, Mapping) or not schemas:
+        return options
+    known = [len({field.name for field in dataclasses.fields(option)} & value.keys()) for option in schemas]
+    return [schemas[known.index(max(known))]] if max(known) or len(schemas) == len(options) else options
 
 
 def _convert_scalar(hint: Any, value: Any, *, where: str, key: str) -> Any:

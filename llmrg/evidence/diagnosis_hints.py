@@ -47,13 +47,15 @@ class DiagnosisHints(nn.Module):
 
     Args:
         vocabulary: the findings.
-        language: of the words.
+        language: of the words; None says them in each study's own language.
         threshold: probability from which a finding is named.
     """
 
     kind = "diagnosis_hints"
 
-    def __init__(self, *, vocabulary: FindingVocabulary, language: Literal["zh", "en"], threshold: float = 0.5) -> None:
+    def __init__(
+        self, *, vocabulary: FindingVocabulary, language: Literal["zh", "en"] | None = None, threshold: float = 0.5
+    ) -> None:
         super().__init__()
         self.vocabulary = vocabulary
         self.language = language
@@ -70,11 +72,10 @@ class DiagnosisHints(nn.Module):
     ) -> Evidence:
         """Give one line of words a study."""
         rows = earlier["disease_queries"].state["probabilities"].tolist()
+        languages = [study.language for study in batch.studies] if self.language is None else [self.language] * len(rows)
         words = [
-            finding_words(
-                predicted_findings(row, self.vocabulary, threshold=self.threshold), self.vocabulary, self.language
-            )
-            for row in rows
+            finding_words(predicted_findings(row, self.vocabulary, threshold=self.threshold), self.vocabulary, language)
+            for row, language in zip(rows, languages, strict=True)
         ]
         records = [{"kind": self.kind, "items": [{"words": text}]} for text in words] if with_records else []
         return Evidence(kind=self.kind, words=words, records=records)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from llmrg.errors import UserError
 from llmrg.generation.dataset import generate_dataset
 from llmrg.generation.study import generate_from_files
 from llmrg.language.settings import DecodingConfig, decoding_preset
+from llmrg.studies.mixture import Data, MixtureConfig
 from llmrg.studies.settings import DataConfig
 from llmrg.studies.study import Context
 from llmrg.systems.run import open_run
@@ -24,13 +25,18 @@ from llmrg.systems.run import open_run
 __all__ = ["generate_command", "load_data_config"]
 
 
-def load_data_config(path: Path, overrides: Sequence[str] = ()) -> DataConfig:
-    """Read a dataset's configuration, from a file of its own or from the ``data`` of a training configuration."""
-    if "data" in load_mapping(path):
-        values = load_mapping(path)["data"]
+def load_data_config(path: Path, overrides: Sequence[str] = ()) -> Data:
+    """Read the configuration of a dataset or mixture, from a file of its own or the ``data`` of a training's."""
+    values = load_mapping(path)
+    if "data" in values:
+        values = values["data"]
         texts = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
-        return load_config(DataConfig, None, [*texts, *overrides])
-    return load_config(DataConfig, path, overrides)
+        return load_config(_schema(values), None, [*texts, *overrides])
+    return load_config(_schema(values), path, overrides)
+
+
+def _schema(values: Mapping[str, Any]) -> type[DataConfig] | type[MixtureConfig]:
+    return MixtureConfig if "members" in values else DataConfig
 
 
 def generate_command(
@@ -72,7 +78,7 @@ def generate_command(
         batch_size: studies at once.
         limit: only the first so many studies of the split.
         prompt: replaces the prompt's instruction.
-        language: checked against the run's.
+        language: of the report; needed where the run writes several. Checked against a dataset's.
         views: view of each film.
         age: years.
         sex: as a word.
@@ -106,8 +112,8 @@ def generate_command(
     if out is None:
         raise UserError("A dataset's reports need a file", next_step="add --out FILE.jsonl")
     settings = load_data_config(data, overrides) if data is not None else loaded.config.data
-    if language is not None and language != settings.language:
-        raise UserError(f"The dataset is {settings.language!r}, not {language!r}")
+    if language is not None and settings.languages != (language,):
+        raise UserError(f"The dataset is {' and '.join(map(repr, settings.languages))}, not {language!r}")
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task(f"reports of {split}", total=None)
         done = generate_dataset(

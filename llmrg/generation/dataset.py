@@ -18,7 +18,7 @@ from llmrg.generation.writing import write_reports
 from llmrg.language.context import render_context
 from llmrg.language.settings import DecodingConfig
 from llmrg.studies.reading import read_studies
-from llmrg.studies.settings import DataConfig
+from llmrg.studies.mixture import Data
 from llmrg.systems.run import Run, open_run
 
 __all__ = ["DatasetReports", "generate_dataset"]
@@ -45,7 +45,7 @@ class DatasetReports:
 
 def generate_dataset(
     run: Run | str | Path,
-    data: DataConfig | None,
+    data: Data | None,
     split: str,
     out: Path,
     *,
@@ -119,7 +119,9 @@ def generate_dataset(
                 if written.error is not None:
                     bad.append((written.study.id, written.error.reason))
                     continue
-                record = prediction_record(written, language=data.language, evidence=evidence, relative_to=out.parent)
+                record = prediction_record(
+                    written, language=written.study.language, evidence=evidence, relative_to=out.parent
+                )
                 done[written.study.id] = record
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
             file.flush()
@@ -128,12 +130,12 @@ def generate_dataset(
                 raise TooManyBadStudiesError(
                     f"{len(bad)} of {len(studies)} studies cannot be read: "
                     + "; ".join(f"{study_id}: {reason}" for study_id, reason in bad[:5]),
-                    where=str(data.root),
+                    where=data.place,
                 )
             if progress is not None:
                 progress(len(done) + len(bad), len(studies))
     if studies and not done:
-        raise TooManyBadStudiesError("None of the studies can be read", where=str(data.root))
+        raise TooManyBadStudiesError("None of the studies can be read", where=data.place)
     ordered = [done[study.id] for study in studies if study.id in done]
     write_text(out, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in ordered))
     write_text(
@@ -144,11 +146,18 @@ def generate_dataset(
     return DatasetReports(path=out, written=len(ordered), continued=continued, bad=tuple(bad))
 
 
-def _fitting(run: Run, data: DataConfig | None) -> DataConfig:
+def _fitting(run: Run, data: Data | None) -> Data:
     if data is None:
         return run.config.data
     trained = run.config.data
-    for name in ("vocabulary", "language", "image_size"):
+    for language in data.languages:
+        if language not in trained.languages:
+            raise UserError(
+                f"The run was trained with data.language={' and '.join(trained.languages)}, but the data have {language}",
+                where=str(run.directory),
+                next_step=f"set language={trained.languages[0]}",
+            )
+    for name in ("vocabulary", "image_size"):
         if getattr(data, name) != getattr(trained, name):
             raise UserError(
                 f"The run was trained with data.{name}={getattr(trained, name)}, but the data have "

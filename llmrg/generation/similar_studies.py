@@ -56,7 +56,7 @@ def encode_films(run: str | Path, images: Sequence[str | Path]) -> NDArray[np.fl
     read_manifest(run).require(kind="run", where=run)
     data = load_config(RunConfig, run / "run.yaml").data
     encoder, _ = load_encoder(run / "artefacts" / "disease_classifier")
-    study = study_from_files(images, language=data.language)
+    study = study_from_files(images, language=data.languages[0])
     vectors = encoder.encode([collate_studies([(study, read_films(study, data), {})])])["vectors"]
     return np.asarray(vectors.numpy(), dtype=np.float32)
 

@@ -14,7 +14,7 @@ from llmrg.language.decoding import IncrementalText
 from llmrg.language.settings import DecodingConfig
 from llmrg.studies.dataset import collate_studies, read_films
 from llmrg.studies.from_files import study_from_files
-from llmrg.studies.study import Context
+from llmrg.studies.study import Context, Language
 from llmrg.systems.run import Run
 
 __all__ = ["generate_from_files"]
@@ -42,7 +42,7 @@ def generate_from_files(
         images: its films, all views.
         views: view of each film; guessed from the file names by default.
         context: what is known before reading.
-        language: must be the run's, if given.
+        language: of the report; one that the run was trained on, and needed where it was trained on several.
         decoding: None takes the run's own.
         instruction: replaces the prompt's instruction.
         evidence: folder for pictures.
@@ -53,17 +53,10 @@ def generate_from_files(
         The prediction record.
 
     Raises:
-        UserError: films cannot be read, or the run writes another language.
+        UserError: films cannot be read, the run does not write the language, or writes several and none is named.
     """
     data = run.config.data
-    if language is not None and language != data.language:
-        raise UserError(
-            f"This run writes {data.language!r}, not {language!r}",
-            where=str(run.directory),
-            allowed=(data.language,),
-            next_step="take a run trained on reports of that language",
-        )
-    study = study_from_files(images, language=data.language, views=views, context=context)
+    study = study_from_files(images, language=_language(run, language), views=views, context=context)
     if len(study.images) > data.views:
         logger.warning(
             "%d films are given, but the run was trained on at most %d a study", len(study.images), data.views
@@ -87,4 +80,22 @@ def generate_from_files(
     written = Written(study=study, report=report, films=films)
     if relative_to is None and evidence is not None:
         relative_to = evidence.parent
-    return prediction_record(written, language=data.language, evidence=evidence, relative_to=relative_to)
+    return prediction_record(written, language=study.language, evidence=evidence, relative_to=relative_to)
+
+
+def _language(run: Run, wanted: str | None) -> Language:
+    known = run.config.data.languages
+    for language in known:
+        if wanted == language or (wanted is None and len(known) == 1):
+            return language
+    names = " and ".join(map(repr, known))
+    if wanted is None:
+        raise UserError(
+            f"This run writes {names}", where=str(run.directory), next_step=f"add --language {known[0]} or another"
+        )
+    raise UserError(
+        f"This run writes {names}, not {wanted!r}",
+        where=str(run.directory),
+        allowed=known,
+        next_step="take a run trained on reports of that language",
+    )

@@ -14,7 +14,7 @@ from llmrg.errors import BadStudyError
 from llmrg.language.context import render_context
 from llmrg.language.settings import DecodingConfig
 from llmrg.studies.dataset import collate_studies, read_films
-from llmrg.studies.settings import DataConfig
+from llmrg.studies.mixture import Data
 from llmrg.studies.study import Study
 from llmrg.systems.report import GeneratedReport
 from llmrg.systems.report_generator import ReportGenerator
@@ -37,7 +37,7 @@ class Written:
 def write_reports(
     system: ReportGenerator,
     studies: Sequence[Study],
-    data: DataConfig,
+    data: Data,
     *,
     decoding: DecodingConfig,
     batch_size: int,
@@ -62,7 +62,7 @@ def write_reports(
     """
     order = sorted(
         range(len(studies)),
-        key=lambda row: (-len(studies[row].images), -len(render_context(studies[row].context, data.language)), row),
+        key=lambda row: (-len(studies[row].images), -len(_context(studies[row])), row),
     )
     for start in range(0, len(order), batch_size):
         chosen = [studies[row] for row in order[start : start + batch_size]]
@@ -81,6 +81,10 @@ def write_reports(
             else []
         )
         yield done
+
+
+def _context(study: Study) -> str:
+    return render_context(study.context, study.language)
 
 
 def study_seed(seed: int, study_id: str) -> int:

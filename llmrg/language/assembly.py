@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from llmrg.errors import UserError
 from llmrg.language.context import clean_prompt_text
 from llmrg.language.llm import IGNORED, LanguageModel, positions
-from llmrg.language.prompt import PromptConfig, fill, resolve_template
+from llmrg.language.prompt import PromptConfig, Segment, fill, resolve_template
 from llmrg.language.token_space import encode_ordinary
 
 __all__ = ["Assembled", "EncodedReports", "PromptAssembler", "encode_reports"]
@@ -97,19 +97,34 @@ class PromptAssembler:
     Args:
         language_model: the decoder; not owned.
         prompt: the prompt.
+        by_language: prompts of studies in certain languages; ``prompt`` serves all others.
 
     Raises:
         UserError: the prompt asks for a chat template that the tokenizer lacks.
     """
 
-    def __init__(self, language_model: LanguageModel, prompt: PromptConfig) -> None:
+    def __init__(
+        self,
+        language_model: LanguageModel,
+        prompt: PromptConfig,
+        *,
+        by_language: Mapping[str, PromptConfig] | None = None,
+    ) -> None:
         self._model = language_model
         self.prompt = prompt
-        self._segments = resolve_template(prompt, language_model.tokenizer)
+        self.by_language = dict(by_language or {})
+        self._segments = {
+            language: resolve_template(given, language_model.tokenizer)
+            for language, given in {"": prompt, **self.by_language}.items()
+        }
         added = language_model.tokenizer.added_tokens_decoder.values()
         self._special = sorted({str(token) for token in added} | set(language_model.tokenizer.all_special_tokens))
         self._literals: dict[str, list[int]] = {}
-        self._bos = self._leading_bos()
+        self._bos = {language: self._leading_bos(segments) for language, segments in self._segments.items()}
+
+    def prompt_of(self, language: str) -> PromptConfig:
+        """Return the prompt of studies in a language."""
+        return self.by_language.get(language, self.prompt)
 
     def assemble(
         self,
@@ -118,6 +133,7 @@ class PromptAssembler:
         reports: EncodedReports | Sequence[str] | None = None,
         *,
         max_report_tokens: int | None = None,
+        languages: Sequence[str] | None = None,
     ) -> Assembled:
         """Build the decoder's input.
 
@@ -127,18 +143,21 @@ class PromptAssembler:
             texts: for each study, the values of the names in braces; they are cleaned here.
             reports: target reports (training), or None (generation).
             max_report_tokens: limit for reports given as text.
+            languages: of each study; None takes the one prompt for all.
 
         Raises:
             UserError: the prompt names a source or a text that is not given.
         """
-        missing = [name for name in self.prompt.sources if name not in sources]
+        languages = [""] * len(texts) if languages is None else languages
+        asked = [name for language in dict.fromkeys(languages) for name in self.prompt_of(language).sources]
+        missing = [name for name in asked if name not in sources]
         if missing:
             raise UserError(
                 f"The prompt names the evidence source {missing[0]!r}, which the system lacks",
                 allowed=sources,
                 got=missing[0],
             )
-        prompts, prompt_mask = self._prompts(sources, texts)
+        prompts, prompt_mask = self._prompts(sources, texts, languages)
         if reports is None:
             return Assembled(
                 inputs_embeds=prompts,
@@ -163,21 +182,29 @@ class PromptAssembler:
             truncated=reports.truncated,
         )
 
-    def words(self, texts: Mapping[str, str]) -> str:
+    def words(self, texts: Mapping[str, str], language: str = "") -> str:
         """Return the words of one study's prompt, sources shown as ``<name>`` (for records and for reading)."""
-        values = self._values(texts)
-        return "".join(f"<{s.source}>" if s.source is not None else fill(s, values) for s in self._segments)
+        values = self._values(texts, language)
+        segments = self._segments[self._key(language)]
+        return "".join(f"<{s.source}>" if s.source is not None else fill(s, values) for s in segments)
+
+    def _key(self, language: str) -> str:
+        return language if language in self.by_language else ""
 
     def _prompts(
-        self, sources: Mapping[str, tuple[Tensor, Tensor]], texts: Sequence[Mapping[str, str]]
+        self,
+        sources: Mapping[str, tuple[Tensor, Tensor]],
+        texts: Sequence[Mapping[str, str]],
+        languages: Sequence[str],
     ) -> tuple[Tensor, Tensor]:
         """Left-padded prompts ``[B, P, D]`` and their mask ``[B, P]`` (bool)."""
         device, dtype = self._model.device, self._model.dtype
         pieces: list[list[list[int] | Tensor]] = []
-        for row, study_texts in enumerate(texts):
-            values = self._values(study_texts)
-            study: list[list[int] | Tensor] = [[] if self._bos is None else [self._bos]]
-            for segment in self._segments:
+        for row, (study_texts, language) in enumerate(zip(texts, languages, strict=True)):
+            values, key = self._values(study_texts, language), self._key(language)
+            bos = self._bos[key]
+            study: list[list[int] | Tensor] = [[] if bos is None else [bos]]
+            for segment in self._segments[key]:
                 if segment.source is not None:
                     vectors, mask = sources[segment.source]
                     study.append(vectors[row][mask[row].bool()].to(device=device, dtype=dtype))
@@ -193,11 +220,12 @@ class PromptAssembler:
         mask = torch.arange(prompts.shape[1], device=device)[None] >= prompts.shape[1] - lengths[:, None]
         return prompts, mask
 
-    def _values(self, texts: Mapping[str, str]) -> dict[str, str]:
-        limit = self.prompt.max_context_characters
+    def _values(self, texts: Mapping[str, str], language: str) -> dict[str, str]:
+        prompt = self.prompt_of(language)
+        limit = prompt.max_context_characters
         return {
             name: clean_prompt_text(text, special_tokens=self._special, max_characters=limit)
-            for name, text in {"instruction": self.prompt.instruction, **texts}.items()
+            for name, text in {"instruction": prompt.instruction, **texts}.items()
         }
 
     def _ids(self, names: Sequence[str], text: str) -> list[int]:
@@ -210,9 +238,9 @@ class PromptAssembler:
             self._literals[text] = list(self._model.tokenizer(text, add_special_tokens=False).input_ids)
         return self._literals[text]
 
-    def _leading_bos(self) -> int | None:
+    def _leading_bos(self, segments: Sequence[Segment]) -> int | None:
         bos = self._model.bos_token_id
-        first = self._segments[0]
+        first = segments[0]
         if bos is None or (first.text is not None and first.text.startswith(str(self._model.tokenizer.bos_token))):
             return None
         return bos

@@ -1,4 +1,4 @@
-"""Tell the training studies which epoch's augmentation to draw."""
+"""Tell the training studies which epoch's augmentation, and which studies of a mixture, to draw."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import Any
 from torch.utils.data import DataLoader
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from llmrg.studies.dataset import StudyDataset
-
 __all__ = ["AugmentationEpoch"]
 
 
 class AugmentationEpoch(TrainerCallback):
-    """Sets the epoch of a :class:`StudyDataset`.
+    """Sets the epoch of a dataset that has one (:class:`llmrg.studies.dataset.StudyDataset`).
 
     accelerate's data loaders do so too, but not where a resumed training skips the batches of an epoch it has seen, nor
     where several processes share the batches; the films of a resumed training would then be others.
@@ -26,6 +24,6 @@ class AugmentationEpoch(TrainerCallback):
         """Set the epoch by the steps that were taken, before the loader hands the dataset to its workers."""
         loader: DataLoader[Any] | None = kwargs.get("train_dataloader")
         dataset = getattr(loader, "dataset", None)
-        if loader is not None and isinstance(dataset, StudyDataset):
+        if loader is not None and hasattr(dataset, "set_epoch"):
             steps = math.ceil(len(loader) / args.gradient_accumulation_steps)
             dataset.set_epoch(state.global_step // max(1, steps))

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import Dataset
@@ -25,7 +27,9 @@ from llmrg.language.embedded import EmbeddedModelConfig, build_model, train_toke
 from llmrg.language.llm import IGNORED
 from llmrg.language.prompt import PROMPT_END, hint_text, prompt_texts
 from llmrg.language.token_space import encode_ordinary
+from llmrg.pretraining.augmentation_epoch import AugmentationEpoch
 from llmrg.pretraining.precision import Precision, use_bf16
+from llmrg.studies.mixture_draw import MixtureDraw
 
 __all__ = ["LanguageModelPretrainingConfig", "pretrain_language_model"]
 
@@ -86,6 +90,8 @@ def pretrain_language_model(
     languages: Sequence[Literal["zh", "en"]],
     hints: Sequence[str] | None = None,
     phrases: Sequence[tuple[str, str]] = (),
+    text_languages: Sequence[Literal["zh", "en"]] | None = None,
+    draw: MixtureDraw | None = None,
     progress: Callable[[int, int], None] | None = None,
     callbacks: Sequence[TrainerCallback] = (),
     configuration: Mapping[str, Any] | None = None,
@@ -103,6 +109,9 @@ def pretrain_language_model(
             hints, and without them (see ``hint_share``).
         phrases: hints with the one sentence of a training report that says so. They are short and to the point, so the
             small model learns from them in a fraction of the time which words stand for which finding.
+        text_languages: of each report, then of each phrase; None takes the first of ``languages`` for all. A text is
+            hinted and prompted in its own language.
+        draw: which reports and phrases (counted after the reports) an epoch shows; None shows every one once.
         progress: called with (steps done, steps in all) after each step.
         callbacks: further Trainer callbacks.
         configuration: what the manifest states the artefact was made with; None states ``config``.
@@ -116,20 +125,29 @@ def pretrain_language_model(
     if hints is not None and len(hints) != len(reports):
         raise ValueError(f"{len(hints)} hints for {len(reports)} reports")
     said = hints if hints is not None else [""] * len(reports)
-    kept = [(report, hint) for report, hint in zip(reports, said, strict=True) if report.strip()]
-    texts = [report for report, _ in kept]
-    spoken = [hint_text(languages[0], hint) if hint else "" for _, hint in kept]
+    spoken_in = text_languages if text_languages is not None else [languages[0]] * (len(reports) + len(phrases))
+    own = list(zip(reports, said, spoken_in[: len(reports)], strict=True))
+    kept = [row for row in own if row[0].strip()]
+    if draw is not None and len(kept) < len(reports):
+        raise ValueError("a draw counts every report, so none may be empty")
+    texts = [report for report, _, _ in kept]
+    spoken = [hint_text(language, hint) if hint else "" for _, hint, language in kept]
     if not texts:
         raise UserError("There are no reports to train the language model on", next_step="check the training split")
-    prompts = [text for language in languages for text in prompt_texts(language)]
+    by_language = {language: prompt_texts(language) for language in languages}
+    prompts = [text for language in languages for text in by_language[language]]
     tokenizer = train_tokenizer(
         [*texts, *spoken, *prompts * max(1, len(texts) // (20 * len(prompts)))],
         vocabulary_size=config.model.vocabulary_size,
         max_token_bytes=config.model.max_token_bytes,
     )
     model = build_model(tokenizer, config.model, seed=config.seed)
-    told = [(hint_text(languages[0], hint), sentence) for hint, sentence in phrases]
-    encoded = _Reports(texts, spoken, told, tokenizer, config.max_tokens)
+    told = [
+        (hint_text(language, hint), sentence)
+        for (hint, sentence), language in zip(phrases, spoken_in[len(reports) :], strict=True)
+    ]
+    written_in = [*(language for _, _, language in kept), *spoken_in[len(reports) :]]
+    encoded = _Reports(texts, spoken, told, written_in, tokenizer, config.max_tokens, draw)
     clock = _Clock(config)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
@@ -155,9 +173,9 @@ def pretrain_language_model(
                 dataloader_pin_memory=torch.cuda.is_available(),
             ),
             train_dataset=encoded,
-            data_collator=_Collate(prompts, tokenizer, config),
+            data_collator=_Collate(by_language, tokenizer, config),
             optimizers=(optimizer, LambdaLR(optimizer, clock.rate)),
-            callbacks=[_Watch(clock, progress), *callbacks],
+            callbacks=[_Watch(clock, progress), AugmentationEpoch(), *callbacks],
         )
         trainer.remove_callback(_printer())
         started = time.monotonic()
@@ -195,20 +213,26 @@ def pretrain_language_model(
     return out
 
 
-_Sample = tuple[list[int], list[int], bool]
+_Sample = tuple[list[int], list[int], bool, str]
 
 
 class _Reports(Dataset[_Sample]):
-    """Hints, texts as token ids (closed by end-of-text unless cut), and whether the text is a whole report."""
+    """Hints, texts as token ids (closed by end-of-text unless cut), whether the text is a whole report, its language."""
 
     def __init__(
         self,
         texts: Sequence[str],
         hints: Sequence[str],
         phrases: Sequence[tuple[str, str]],
+        languages: Sequence[str],
         tokenizer: PreTrainedTokenizerBase,
         max_tokens: int,
+        draw: MixtureDraw | None = None,
     ) -> None:
+        self.epoch = 0
+        self._languages = languages
+        self._draw = draw
+        self._drawn: tuple[int, NDArray[np.int64]] | None = None
         end = int(tokenizer.eos_token_id)
         encoded = [[*encode_ordinary(tokenizer, text), end] for text in texts]
         self.truncated = sum(len(ids) > max_tokens for ids in encoded)
@@ -221,27 +245,42 @@ class _Reports(Dataset[_Sample]):
             for hint, sentence in phrases
         ]
 
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose texts are drawn."""
+        self.epoch = epoch
+
     def __len__(self) -> int:
-        return len(self._reports) + len(self._phrases)
+        return len(self._languages) if self._draw is None else len(self._draw)
 
     def __getitem__(self, index: int) -> _Sample:
+        if self._draw is not None:
+            if self._drawn is None or self._drawn[0] != self.epoch:
+                self._drawn = self.epoch, self._draw.epoch(self.epoch)
+            index = int(self._drawn[1][index])
         if index < len(self._reports):
-            return self._hints[index], self._reports[index], True
+            return self._hints[index], self._reports[index], True, self._languages[index]
         hint, sentence = self._phrases[index - len(self._reports)]
-        return hint, sentence, False
+        return hint, sentence, False, self._languages[index]
 
 
 class _Collate:
     """Pads a batch and puts prompt words before its reports.
 
-    A batch shares its prompt, so that long prompts do not fill the others with padding; which one is drawn anew for
-    each batch, from a seeded stream.
+    A batch shares its prompt (each text has it in its own language), so that long prompts do not fill the others with
+    padding; which one is drawn anew for each batch, from a seeded stream.
     """
 
     def __init__(
-        self, prompts: Sequence[str], tokenizer: PreTrainedTokenizerBase, config: LanguageModelPretrainingConfig
+        self,
+        prompts: Mapping[Any, Sequence[str]],
+        tokenizer: PreTrainedTokenizerBase,
+        config: LanguageModelPretrainingConfig,
     ) -> None:
-        self._prompts = [encode_ordinary(tokenizer, prompt.removesuffix(PROMPT_END)) for prompt in prompts]
+        self._prompts = {
+            language: [encode_ordinary(tokenizer, prompt.removesuffix(PROMPT_END)) for prompt in own]
+            for language, own in prompts.items()
+        }
+        self._count = min(len(own) for own in self._prompts.values())
         self._tail = encode_ordinary(tokenizer, PROMPT_END)
         self._break = encode_ordinary(tokenizer, "\n")
         self._pad = int(tokenizer.pad_token_id)
@@ -251,9 +290,10 @@ class _Collate:
 
     def __call__(self, samples: Sequence[_Sample]) -> dict[str, Tensor]:
         whole = self._stream.random() < self._share
-        before = self._stream.choice(self._prompts) if whole else []
+        chosen = self._stream.randrange(self._count) if whole else None
         ids, outside = [], []
-        for hint, text, whole_report in samples:
+        for hint, text, whole_report, language in samples:
+            before = self._prompts[language][chosen] if chosen is not None else []
             told = hint if not whole_report or self._stream.random() < self._hint_share else []
             given = [*before, *told, *self._tail] if whole_report else [*told, *self._break]
             ids.append(torch.tensor([*given, *text]))

@@ -22,22 +22,12 @@ def epoch_counts(shares: Mapping[str, float], total: int) -> dict[str, int]:
 
     Returns:
         Whole numbers that sum to ``total``, each less than 1 away from ``share * total``.
-
-    Raises:
-        UserError: a member would get no study at all.
     """
     exact = {name: share * total for name, share in shares.items()}
     counts = {name: int(np.floor(value + 1e-9)) for name, value in exact.items()}
     rest = total - sum(counts.values())
     for name in sorted(exact, key=lambda name: counts[name] - exact[name])[:rest]:
         counts[name] += 1
-    never = [name for name, count in counts.items() if count == 0]
-    if never:
-        raise UserError(
-            f"The member {never[0]!r} gets none of the {total} training studies of an epoch",
-            where=f"weight of {never[0]}",
-            next_step="give it a larger weight, or raise epoch_studies",
-        )
     return counts
 
 
@@ -75,8 +65,18 @@ class MixtureDraw:
             shares: of each member, summing to 1.
             total: items an epoch.
             seed: of the rounds.
+
+        Raises:
+            UserError: an epoch would show none of a member's items.
         """
         counts = epoch_counts(shares, total)
+        for name, count in counts.items():
+            if count == 0:
+                raise UserError(
+                    f"The member {name!r} gets none of the {total} training studies of an epoch",
+                    where=f"data.members.{name}.weight",
+                    next_step="give it a larger weight, or raise data.epoch_studies",
+                )
         owners = np.asarray(members)
         return cls(
             rows=tuple(np.flatnonzero(owners == name) for name in shares),

@@ -20,12 +20,11 @@ from llmrg.evidence.memories import HopfieldMemory
 from llmrg.evidence.memory_bank import MemoryBank
 from llmrg.evidence.patches import Patches
 from llmrg.evidence.retrieved_context import RetrievedContext
-from llmrg.findings.labeler import get_labeler
 from llmrg.findings.vocabulary import get_vocabulary
 from llmrg.language.llm import LanguageModel
-from llmrg.language.prompt import default_prompt
+from llmrg.language.prompt import PromptConfig, default_prompt
 from llmrg.language.token_space import TokenSpace
-from llmrg.studies.settings import DataConfig
+from llmrg.studies.mixture import Data
 from llmrg.studies.study import Language
 from llmrg.systems.report_generator import ReportGenerator
 from llmrg.systems.settings import SystemConfig
@@ -67,7 +66,7 @@ class ArtefactPaths:
         return {name: path for name, path in named.items() if path is not None}
 
 
-def encoder_config(config: SystemConfig, data: DataConfig) -> EncoderConfig:
+def encoder_config(config: SystemConfig, data: Data) -> EncoderConfig:
     """What the study encoder of a system is built from."""
     return EncoderConfig(
         vision=config.vision,
@@ -79,7 +78,7 @@ def encoder_config(config: SystemConfig, data: DataConfig) -> EncoderConfig:
 
 def build_system(
     config: SystemConfig,
-    data: DataConfig,
+    data: Data,
     artefacts: ArtefactPaths,
     *,
     language_model: LanguageModel | None = None,
@@ -101,18 +100,20 @@ def build_system(
         config,
         encoder,
         TokenSpace(decoder),
-        language=data.language,
         banks={kind: _bank(kind, artefacts, digest, data) for kind in MEMORIES if kind in config.evidence.sources},
         store=_store(artefacts, digest) if "retrieved_context" in config.evidence.sources else None,
     )
+    prompts = _prompts(config, data)
+    first = prompts.pop(data.languages[0])
     return ReportGenerator(
         config=config,
         encoder=encoder,
         sources=sources,
         language_model=decoder,
-        prompt=config.prompt or default_prompt(data.language, config.evidence.sources),
+        prompt=first,
+        prompts=prompts,
         target=data.target,
-        labeler=get_labeler(get_vocabulary(data.vocabulary), data.language),
+        vocabulary=get_vocabulary(data.vocabulary),
         encoder_from_artefact=digest is not None,
     )
 
@@ -122,7 +123,6 @@ def build_sources(
     encoder: StudyEncoder,
     space: TokenSpace,
     *,
-    language: Language,
     banks: Mapping[str, MemoryBank],
     store: ContextStore | None,
 ) -> list[EvidenceSource]:
@@ -132,7 +132,6 @@ def build_sources(
         config: the system.
         encoder: trunk and disease queries.
         space: the decoder's token space.
-        language: of evidence in words.
         banks: the memory banks of the memories among the sources, by kind.
         store: the retrieval index with its vectors, where context is retrieved.
 
@@ -162,7 +161,6 @@ def build_sources(
             sources.append(
                 DiagnosisHints(
                     vocabulary=get_vocabulary(encoder.config.vocabulary),
-                    language=language,
                     threshold=config.evidence.diagnosis_hints.threshold,
                 )
             )
@@ -205,7 +203,27 @@ def build_sources(
     return sources
 
 
-def _encoder(config: SystemConfig, data: DataConfig, artefacts: ArtefactPaths) -> tuple[StudyEncoder, str | None]:
+def _prompts(config: SystemConfig, data: Data) -> dict[Language, PromptConfig]:
+    """The prompt of each language; one that is given alone must not serve two languages of the data."""
+    known: tuple[Language, ...] = ("zh", "en")
+    if config.prompt is None:
+        return {language: default_prompt(language, config.evidence.sources) for language in known}
+    if isinstance(config.prompt, PromptConfig):
+        if len(data.languages) > 1:
+            raise UserError(
+                f"The data are in {' and '.join(data.languages)}, but the system has one prompt",
+                where="system.prompt",
+                next_step="write a prompt for each: prompt: {zh: {...}, en: {...}}",
+            )
+        return dict.fromkeys(known, config.prompt)
+    absent = [language for language in data.languages if language not in config.prompt]
+    if absent:
+        raise UserError("A language of the data has no prompt", where="system.prompt", got=absent[0])
+    given = config.prompt
+    return {language: given[language] for language in known if language in given}
+
+
+def _encoder(config: SystemConfig, data: Data, artefacts: ArtefactPaths) -> tuple[StudyEncoder, str | None]:
     wanted = encoder_config(config, data)
     if artefacts.disease_classifier is None:
         return build_encoder(wanted), None
@@ -227,7 +245,7 @@ def _encoder(config: SystemConfig, data: DataConfig, artefacts: ArtefactPaths) -
     return encoder, manifest.encoder_hash
 
 
-def _bank(kind: str, artefacts: ArtefactPaths, digest: str | None, data: DataConfig) -> MemoryBank:
+def _bank(kind: str, artefacts: ArtefactPaths, digest: str | None, data: Data) -> MemoryBank:
     if artefacts.memory is None:
         raise UserError(f"The system has a {kind}, but no memory was built", next_step="run llmrg build-memory")
     manifest = read_manifest(artefacts.memory)

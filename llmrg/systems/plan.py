@@ -19,7 +19,7 @@ from llmrg.evidence.memory_bank import MemoryBank, Pattern
 from llmrg.language.embedded import EmbeddedModelConfig
 from llmrg.language.llm import LanguageModel
 from llmrg.language.token_space import TokenSpace
-from llmrg.studies.settings import DataConfig
+from llmrg.studies.mixture import Data
 from llmrg.systems.build import MEMORIES, build_sources, encoder_config
 from llmrg.systems.settings import SystemConfig
 from retrieval_index import Record, RetrievalIndex
@@ -113,7 +113,7 @@ def embedded_dimensions(config: EmbeddedModelConfig) -> LanguageDimensions:
 
 
 def plan_system(
-    config: SystemConfig, data: DataConfig, language_model: LanguageDimensions, *, report_width: int | None = None
+    config: SystemConfig, data: Data, language_model: LanguageDimensions, *, report_width: int | None = None
 ) -> SystemPlan:
     """Build a system on the meta device, without weights, artefacts or tokenizer, and count its parameters.
 
@@ -136,7 +136,17 @@ def plan_system(
             config,
             encoder,
             TokenSpace(decoder),
-            language=data.language,
+    return count_parts(planned_system(config, data, language_model, report_width=report_width))
+
+
+def planned_system(
+    config: SystemConfig, data: Data, language_model: LanguageDimensions, *, report_width: int | None = None
+) -> nn.ModuleDict:
+    """Build the modules of a system on the meta device; arguments as of :func:`plan_system`.
+
+    Returns:
+        ``encoder``, ``sources`` and ``language_model``.
+    """
             banks=_empty_banks(config, encoder, report_width=width),
             store=_empty_store(encoder, report_width=width),
         )

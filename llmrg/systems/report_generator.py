@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from llmrg.evidence.base import Evidence, EvidenceSource
 from llmrg.evidence.encoder import StudyEncoder
-from llmrg.findings.labeler import Labeler
+from llmrg.findings.labeler import Labeler, get_labeler
+from llmrg.findings.vocabulary import FindingVocabulary
 from llmrg.language.assembly import Assembled, EncodedReports, PromptAssembler, encode_reports
 from llmrg.language.context import render_context
 from llmrg.language.decoding import OnToken
@@ -21,7 +22,7 @@ from llmrg.language.settings import DecodingConfig
 from llmrg.language.token_space import TokenSpace, encode_ordinary
 from llmrg.studies.batches import StudyBatch
 from llmrg.studies.dataset import StudySample, collate_studies
-from llmrg.studies.study import Study
+from llmrg.studies.study import Language, Study
 from llmrg.systems.report import GeneratedReport, SystemOutput
 from llmrg.systems.settings import SystemConfig
 from llmrg.vision.features import VisualFeatures
@@ -38,8 +39,9 @@ class ReportGenerator(nn.Module):
         sources: evidence sources, in order.
         language_model: the decoder.
         prompt: the prompt; it must name sources that exist.
+        prompts: prompts of studies in certain languages; ``prompt`` serves all others.
         target: report sections that are written.
-        labeler: reads findings in generated text.
+        vocabulary: the findings that are read in generated text.
         encoder_from_artefact: the encoder's weights came from a disease-classifier artefact; while it is not tuned,
             they are then no part of :meth:`own_state`.
     """
@@ -52,8 +54,9 @@ class ReportGenerator(nn.Module):
         sources: Sequence[EvidenceSource],
         language_model: LanguageModel,
         prompt: PromptConfig,
+        prompts: Mapping[Language, PromptConfig] | None = None,
         target: tuple[str, ...],
-        labeler: Labeler,
+        vocabulary: FindingVocabulary,
         encoder_from_artefact: bool = True,
     ) -> None:
         super().__init__()
@@ -62,9 +65,9 @@ class ReportGenerator(nn.Module):
         self.sources = nn.ModuleDict({source.kind: cast(nn.Module, source) for source in sources})
         self.language_model = language_model
         self.space = TokenSpace(language_model)
-        self.assembler = PromptAssembler(language_model, prompt)
+        self.assembler = PromptAssembler(language_model, prompt, by_language=prompts)
         self.target = target
-        self.labeler = labeler
+        self.vocabulary = vocabulary
         self._encoder_is_foreign = encoder_from_artefact and not config.tune_vision
         if not config.tune_vision:
             self.encoder.requires_grad_(False)
@@ -73,6 +76,10 @@ class ReportGenerator(nn.Module):
     def device(self) -> torch.device:
         """Where the system's weights are."""
         return next(self.parameters()).device
+
+    def labeler(self, language: Language) -> Labeler:
+        """Return what reads findings in reports of a language."""
+        return get_labeler(self.vocabulary, language)
 
     def train(self, mode: bool = True) -> ReportGenerator:
         """Switch the mode; an encoder that is not tuned stays in evaluation mode."""
@@ -213,7 +220,7 @@ class ReportGenerator(nn.Module):
                     text=text,
                     log_probabilities=tokens.log_probabilities,
                     finished=tokens.finished,
-                    findings=self.labeler.label(text),
+                    findings=self.labeler(study.language).label(text),
                     records=records,
                     maps=maps,
                 )
@@ -293,9 +300,11 @@ class ReportGenerator(nn.Module):
             if found.words is not None:
                 texts = [{**text, kind: words} for text, words in zip(texts, found.words, strict=True)]
         if instruction is not None:
-            self.assembler.prompt.with_instruction(instruction)  # refuses a prompt without a place for it
+            for study in studies:
+                self.assembler.prompt_of(study.language).with_instruction(instruction)  # refused without a place for it
             texts = [{**text, "instruction": instruction} for text in texts]
-        return self.assembler.assemble(shown, texts, reports)
+        languages = [study.language for study in studies]
+        return self.assembler.assemble(shown, texts, reports, languages=languages)
 
     def _is_foreign(self, name: str) -> bool:
         if name.startswith(("language_model.", "sources.retrieved_context.encoder.")):

@@ -20,7 +20,7 @@ from llmrg.artefacts import Manifest, atomic_directory, file_hash, read_manifest
 from llmrg.config import dump_config, load_config
 from llmrg.errors import UserError
 from llmrg.language.settings import DecodingConfig
-from llmrg.studies.settings import DataConfig
+from llmrg.studies.mixture import Data
 from llmrg.systems.build import EMBEDDED, ArtefactPaths, build_system
 from llmrg.systems.privacy import as_details, survey_patient_data
 from llmrg.systems.report_generator import ReportGenerator
@@ -61,7 +61,7 @@ class RunConfig:
     """
 
     system: SystemConfig
-    data: DataConfig
+    data: Data
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
 
 
@@ -131,7 +131,7 @@ def save_run(
             if "disease_classifier" in present
             else None,
             split_hash=split_hash,
-            languages=(config.data.language,),
+            languages=config.data.languages,
             contains_patient_text=any(part.text for part in patient_data),
             details={
                 "weights_hash": file_hash(folder / WEIGHTS),

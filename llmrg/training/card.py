@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from llmrg.studies.mixture import Data, MixtureConfig
 from llmrg.systems.build import EMBEDDED
 from llmrg.systems.privacy import PatientData, privacy_section
 from llmrg.systems.run import ARTEFACTS
@@ -12,6 +13,8 @@ from llmrg.training.material import TrainingMaterial
 from llmrg.training.settings import TrainConfig
 
 __all__ = ["model_card"]
+
+_LANGUAGES = {"zh": "Chinese", "en": "English"}
 
 
 def model_card(
@@ -38,27 +41,28 @@ def model_card(
     embedded = system.language_model.path == EMBEDDED
     base = f"{ARTEFACTS}/language_model" if embedded else reference.get("path")
     rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(figures.items()))
+    language = data.languages[0] if len(data.languages) == 1 else f"[{', '.join(data.languages)}]"
     return f"""---
-language: {data.language}
+language: {language}
 library_name: llmrg
 pipeline_tag: image-to-text
 base_model: {base}
 ---
-# {system.name} on {data.format}
+# {system.name} on {_datasets(data)}
 
 A chest X-ray report generator trained with llmrg. **Not a medical device**: for research; every report must be read
 and signed by a radiologist.
 
 | | |
 |---|---|
-| writes | {", ".join(data.target)} in {"Chinese" if data.language == "zh" else "English"} |
+| writes | {", ".join(data.target)} in {" and ".join(_LANGUAGES[code] for code in data.languages)} |
 | trunk | {system.vision.architecture} at {data.image_size} px, up to {data.views} views |
 | evidence | {", ".join(system.evidence.sources)} |
 | language model | {base} (revision {reference.get("revision")}), {system.language_model.tuning} |
 | parameters | {parameters["total"]:,} in all, {parameters["trainable"]:,} trained in the last stage |
 | training studies | {len(material.training)} of {len({s.patient_id for s in material.training})} patients |
 | validation studies | {len(material.validation)} |
-| set aside | {len(material.bad)} studies that could not be read |
+{_members(material)}| set aside | {len(material.bad)} studies that could not be read |
 | training studies' hash | `{material.split_hash}` |
 | labels | {material.labeler_version} |
 | seed | {config.seed} |
@@ -77,3 +81,24 @@ These figures chose the checkpoint, so they flatter it; test figures come from `
 llmrg generate RUN frontal.png lateral.png
 ```
 """
+
+
+def _datasets(data: Data) -> str:
+    return " + ".join(data.members) if isinstance(data, MixtureConfig) else data.format
+
+
+def _members(material: TrainingMaterial) -> str:
+    """A row of the table for each member of a mixture."""
+    data, shares = material.data, material.shares
+    if not isinstance(data, MixtureConfig) or shares is None:
+        return ""
+    rows = []
+    for name, member in data.members.items():
+        own = [study for study in material.training if study.dataset == name]
+        patients = len({study.patient_id for study in own})
+        weight = "by size" if member.weight is None else f"weight {member.weight:g}"
+        rows.append(
+            f"| member {name} | {member.data.format}, {_LANGUAGES[member.data.language]}: {len(own)} training studies "
+            f"of {patients} patients, {weight}, {shares[name]:.1%} of an epoch |\n"
+        )
+    return "".join(rows)

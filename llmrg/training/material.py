@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,12 +18,13 @@ from llmrg.findings.targets import positive_findings
 from llmrg.findings.vocabulary import FindingVocabulary, get_vocabulary
 from llmrg.studies.augmentation import AugmentationConfig
 from llmrg.studies.dataset import StudyDataset, usable_studies
+from llmrg.studies.mixture import Data, MixtureConfig
+from llmrg.studies.mixture_draw import MixtureDraw, epoch_counts
 from llmrg.studies.reading import read_studies
-from llmrg.studies.settings import DataConfig
-from llmrg.studies.study import Study
+from llmrg.studies.study import Language, Study
 from llmrg.training.targets import finding_targets, label_studies
 
-__all__ = ["TRAIN", "VALIDATION", "TrainingMaterial", "read_material", "training_hash"]
+__all__ = ["TRAIN", "VALIDATION", "TrainingMaterial", "read_material", "seeded_sample", "training_hash"]
 
 logger = logging.getLogger(__name__)
 TRAIN = "train"
@@ -46,9 +47,10 @@ class TrainingMaterial:
         bad: studies that were set aside.
         split_hash: hash over ids, reports and film names of the training studies.
         labeler_version: of the labels.
+        languages: of the reports, in the order of the configuration's, then of appearance.
     """
 
-    data: DataConfig
+    data: Data
     vocabulary: FindingVocabulary
     training: Sequence[Study]
     validation: Sequence[Study]
@@ -57,11 +59,71 @@ class TrainingMaterial:
     bad: Sequence[BadStudyError]
     split_hash: str
     labeler_version: str
+    languages: tuple[Language, ...]
+
+    @property
+    def shares(self) -> Mapping[str, float] | None:
+        """Each member's share of a training epoch; None outside mixtures."""
+        if not isinstance(self.data, MixtureConfig):
+            return None
+        counts = dict.fromkeys(self.data.members, 0)
+        for study in self.training:
+            counts[study.dataset or ""] += 1
+        return self.data.weights(counts)
 
     def positive(self, study_id: str) -> list[str]:
         """Names of the findings that a study's report states as present, in the order of the vocabulary."""
         stated = positive_findings(self.mentions[study_id], self.vocabulary)
         return [name for name in self.vocabulary.names if name in stated]
+
+    def training_set(self, *, augmentation: AugmentationConfig, seed: int) -> StudyDataset:
+        """Films and targets of the training studies, augmented, as epochs show them: members by their weights."""
+        dataset = self.dataset(self.training, augmentation=augmentation, seed=seed)
+        dataset.draw = self.draw([study.dataset or "" for study in self.training], seed=seed)
+        return dataset
+
+    def draw(self, members: Sequence[str], *, seed: int) -> MixtureDraw | None:
+        """Make the draw of items that belong to members of the mixture; None outside mixtures.
+
+        Args:
+            members: of each item (a study, or a text of one).
+            seed: of the draw.
+        """
+        if self.shares is None or not isinstance(self.data, MixtureConfig):
+            return None
+        total = self.data.epoch_studies or len(self.training)
+        items = max(len(self.shares), round(total * len(members) / len(self.training)))
+        return MixtureDraw.of(members, self.shares, total=items, seed=seed)
+
+    def few(self, training: int, validation: int) -> TrainingMaterial:
+        """The first studies, of every member alike, for a trial."""
+        data = self.data
+        if isinstance(data, MixtureConfig):  # weights would ask for more studies than there are now
+            members = {name: replace(member, weight=None) for name, member in data.members.items()}
+            data = MixtureConfig(members=members)
+        return replace(
+            self,
+            data=data,
+            training=self._first(self.training, training),
+            validation=self._first(self.validation, validation),
+        )
+
+    def validation_sample(self, count: int, seed: int) -> list[Study]:
+        """Choose ``count`` validation studies at random (all, where there are no more), members by their shares."""
+        if self.shares is None or len(self.validation) <= count:
+            return seeded_sample(self.validation, count, seed)
+        wanted = epoch_counts(self.shares, count)
+        chosen: list[Study] = []
+        for name, share in wanted.items():
+            own = [study for study in self.validation if study.dataset == name]
+            chosen += seeded_sample(own, max(1, share), seed)
+        return chosen
+
+    def _first(self, studies: Sequence[Study], count: int) -> list[Study]:
+        if self.shares is None:
+            return list(studies[:count])
+        each = max(1, count // len(self.shares))
+        return [study for name in self.shares for study in [s for s in studies if s.dataset == name][:each]]
 
     def dataset(
         self, studies: Sequence[Study], *, augmentation: AugmentationConfig | None = None, seed: int = 0
@@ -81,11 +143,11 @@ class TrainingMaterial:
         )
 
 
-def read_material(data: DataConfig, *, cache_bytes: int = 2**30) -> TrainingMaterial:
+def read_material(data: Data, *, cache_bytes: int = 2**30) -> TrainingMaterial:
     """Read the training and validation studies, set bad ones aside, label the reports.
 
     Args:
-        data: the dataset.
+        data: the dataset, or a mixture of which every member has both splits.
         cache_bytes: keep fitted films in memory up to this size, validation films first.
 
     Raises:
@@ -93,15 +155,13 @@ def read_material(data: DataConfig, *, cache_bytes: int = 2**30) -> TrainingMate
     """
     table = read_studies(data)
     vocabulary = get_vocabulary(data.vocabulary)
-    labeler = get_labeler(vocabulary, data.language)
     found: dict[str, list[Study]] = {}
     films: dict[str, list[np.ndarray]] = {}
     bad: list[BadStudyError] = list(table.bad)
     for split in (VALIDATION, TRAIN):  # validation films are read anew at every evaluation
         studies = [study for study in table.split(split) if study.report(data.target)]
         good, read, wrong = usable_studies(studies, data, keep_bytes=cache_bytes)
-        if not good:
-            raise UserError(f"The split {split!r} has no study with a report", where=str(data.root))
+        _require_reports(good, split, data)
         found[split] = good
         bad.extend(wrong)
         films.update(read)
@@ -109,8 +169,10 @@ def read_material(data: DataConfig, *, cache_bytes: int = 2**30) -> TrainingMate
     mentions = {
         study_id: mention
         for split in found.values()
-        for study_id, mention in label_studies(split, labeler, data.target).items()
+        for study_id, mention in label_studies(split, vocabulary, data.target).items()
     }
+    spoken = {study.language for split in found.values() for study in split}
+    languages = tuple(dict.fromkeys([*(code for code in data.languages if code in spoken), *sorted(spoken)]))
     logger.info(
         "%d training and %d validation studies, %d set aside", len(found[TRAIN]), len(found[VALIDATION]), len(bad)
     )
@@ -123,11 +185,22 @@ def read_material(data: DataConfig, *, cache_bytes: int = 2**30) -> TrainingMate
         films=films,
         bad=bad,
         split_hash=training_hash(found[TRAIN], data),
-        labeler_version=labeler.version,
+        labeler_version=", ".join(get_labeler(vocabulary, language).version for language in languages),
+        languages=languages,
     )
 
 
-def training_hash(studies: Sequence[Study], data: DataConfig) -> str:
+def _require_reports(studies: Sequence[Study], split: str, data: Data) -> None:
+    """Refuse a dataset, or a member of a mixture, without any study to learn from or to choose by."""
+    members = data.members if isinstance(data, MixtureConfig) else {}
+    absent = set(members) - {study.dataset for study in studies}
+    for name in sorted(absent):
+        raise UserError(f"The split {split!r} of {name} has no study with a report", where=members[name].data.place)
+    if not studies:
+        raise UserError(f"The split {split!r} has no study with a report", where=data.place)
+
+
+def training_hash(studies: Sequence[Study], data: Data) -> str:
     """Return a hash over ids, target reports, film names and film sizes of studies, in the order of their ids."""
     parts = []
     for study in sorted(studies, key=lambda study: study.id):

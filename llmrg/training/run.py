@@ -22,7 +22,7 @@ from llmrg.systems.report_generator import ReportGenerator
 from llmrg.systems.run import RunConfig, kept_artefacts, save_run
 from llmrg.training.card import model_card
 from llmrg.training.folder import TrainingFolder
-from llmrg.training.material import TrainingMaterial, read_material, seeded_sample
+from llmrg.training.material import TrainingMaterial, read_material
 from llmrg.training.progress import ProgressReport
 from llmrg.training.settings import TrainConfig
 from llmrg.training.stages import StageBuilder
@@ -84,7 +84,7 @@ def train(
     validation = _validation(settings, material)
     trainer = build_trainer(
         system,
-        material.dataset(material.training, augmentation=settings.augmentation, seed=settings.seed),
+        material.training_set(augmentation=settings.augmentation, seed=settings.seed),
         config=settings.training,
         validation=validation,
         folder=scratch.checkpoints,
@@ -137,7 +137,7 @@ def count_parameters(system: torch.nn.Module) -> dict[str, int]:
 def _validation(settings: TrainConfig, material: TrainingMaterial) -> ReportValidation:
     return ReportValidation(
         material=material,
-        studies=seeded_sample(material.validation, settings.training.validation_studies, settings.seed),
+        studies=material.validation_sample(settings.training.validation_studies, settings.seed),
         decoding=settings.decoding,
         batch_size=settings.training.validation_batch_size,
     )
@@ -219,7 +219,7 @@ def _seed(seed: int) -> None:
 
 def _dry_run(settings: TrainConfig, material: TrainingMaterial, builder: StageBuilder) -> Path:
     """Build every stage and the system on a handful of studies in a scratch folder, and take one step."""
-    few = replace(material, training=material.training[:32], validation=material.validation[:8])
+    few = material.few(32, 8)
     loop = replace(settings.training, batch_size=min(settings.training.batch_size, 4))
     with tempfile.TemporaryDirectory(prefix="llmrg-dry-run-") as scratch:
         folder = Path(scratch)
@@ -237,7 +237,7 @@ def _dry_run(settings: TrainConfig, material: TrainingMaterial, builder: StageBu
         system = build_system(small.system, small.data, artefacts)
         trainer = build_trainer(
             system,
-            few.dataset(few.training, augmentation=small.augmentation, seed=small.seed),
+            few.training_set(augmentation=small.augmentation, seed=small.seed),
             config=loop,
             validation=_validation(small, few),
             folder=folder / "checkpoints",

@@ -10,7 +10,7 @@ from llmrg.pretraining.language_model import LanguageModelPretrainingConfig
 from llmrg.pretraining.precision import Precision
 from llmrg.pretraining.settings import DiseaseClassifierConfig
 from llmrg.studies.augmentation import AugmentationConfig
-from llmrg.studies.settings import DataConfig
+from llmrg.studies.mixture import Data
 from llmrg.systems.build import EMBEDDED
 from llmrg.systems.settings import SystemConfig
 from retrieval_index import IndexConfig
@@ -130,7 +130,7 @@ class TrainConfig:
         artefacts: where the stages leave their artefacts; None takes ``artefacts`` beside the run. Artefacts that fit
             (same configuration, same training studies) are used again.
         seed: of everything random.
-        data: the dataset.
+        data: the dataset, or a mixture of several.
         system: the system.
         stages: the stages before the generator.
         augmentation: of training films.
@@ -141,7 +141,7 @@ class TrainConfig:
     out: Path
     artefacts: Path | None = None
     seed: int = 0
-    data: DataConfig
+    data: Data
     system: SystemConfig
     stages: StagesConfig = field(default_factory=StagesConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,15 @@ from llmrg.evidence.context_store import ContextStore
 from llmrg.evidence.encoder import load_encoder
 from llmrg.evidence.memory_bank import MemoryBank, Pattern, sample_patterns
 from llmrg.findings.labeler import get_labeler
+from llmrg.findings.mention import Side
 from llmrg.findings.targets import positive_findings
 from llmrg.findings.words import finding_words
 from llmrg.language.text_encoder import TextEncoder
 from llmrg.pretraining.disease_classifier import pretrain_disease_classifier
 from llmrg.pretraining.language_model import pretrain_language_model
 from llmrg.studies.dataset import collate_studies
+from llmrg.studies.mixture import MixtureConfig
+from llmrg.studies.study import Study
 from llmrg.systems.build import EMBEDDED, ArtefactPaths, encoder_config
 from llmrg.text.sentences import split_sentences
 from llmrg.training.material import TrainingMaterial
@@ -126,7 +129,8 @@ class StageBuilder:
     def _configuration(self, stage: str) -> dict[str, Any]:
         stages, seed = self.config.stages, self.config.seed
         if stage == "language_model":
-            return {"training": to_mapping(stages.language_model), "labeler": self.material.labeler_version}
+            trained = {"training": to_mapping(stages.language_model), "labeler": self.material.labeler_version}
+            return {**trained, **self._mixture()}
         if stage == "disease_classifier":
             return {
                 "encoder": to_mapping(encoder_config(self.config.system, self.material.data)),
@@ -138,6 +142,7 @@ class StageBuilder:
                 "seed": seed,
             }
         evidence = self.config.system.evidence
+                **self._mixture(),
         shared = {
             "text_encoder": {**to_mapping(stages.text_encoder), "weights": self._text_encoder_weights()},
             "labeler": self.material.labeler_version,
@@ -157,6 +162,16 @@ class StageBuilder:
 
     def _teacher_hash(self) -> str | None:
         teacher = self.config.stages.disease_classifier.teacher
+    def _mixture(self) -> dict[str, Any]:
+        """How often members of a mixture are shown; nothing outside mixtures."""
+        data = self.material.data
+        if not isinstance(data, MixtureConfig):
+            return {}
+        weights = {name: member.weight for name, member in data.members.items()}
+        return {
+            "mixture": {"weights": weights, "temperature": data.temperature, "epoch_studies": data.epoch_studies}
+        }
+
         return read_manifest(teacher).encoder_hash if teacher is not None else None
 
     def _encoder_hash(self) -> str | None:
@@ -183,41 +198,49 @@ class StageBuilder:
             )
 
     def _language_model(self) -> None:
-        data = self.material.data
+        data, training = self.material.data, self.material.training
+        phrases = self._phrases()
+        owners = [study.dataset or "" for study in (*training, *(study for study, _, _ in phrases))]
         pretrain_language_model(
             [study.report(data.target) for study in self.material.training],
             self.path("language_model"),
             self.config.stages.language_model,
             producer=self.producer,
             split_hash=self.material.split_hash,
-            languages=(data.language,),
-            hints=[self._hint(study.id) for study in self.material.training],
-            phrases=self._phrases(),
+            languages=self.material.languages,
+            hints=[self._hint(study) for study in training],
+            phrases=[(hint, sentence) for _, hint, sentence in phrases],
+            text_languages=[study.language for study in (*training, *(study for study, _, _ in phrases))],
+            draw=self.material.draw(owners, seed=self.config.stages.language_model.seed),
             callbacks=self.callbacks("language_model"),
             configuration=self._configuration("language_model"),
         )
 
-    def _hint(self, study_id: str) -> str:
+    def _hint(self, study: Study) -> str:
         """What a training report states, in the words of the diagnosis hints."""
-        stated = positive_findings(self.material.mentions[study_id], self.material.vocabulary)
-        return finding_words(stated, self.material.vocabulary, self.material.data.language)
+        stated = positive_findings(self.material.mentions[study.id], self.material.vocabulary)
+        return finding_words(stated, self.material.vocabulary, study.language)
 
-    def _phrases(self) -> list[tuple[str, str]]:
-        """The sentences of training reports that state findings, with those findings in the words of the hints."""
-        data = self.material.data
-        labeler = get_labeler(self.material.vocabulary, data.language)
-        found: list[tuple[str, str]] = []
+    def _phrases(self) -> list[tuple[Study, str, str]]:
+        """The sentences of training reports that state findings, after those findings in the words of the hints."""
+        vocabulary = self.material.vocabulary
+        found: list[tuple[Study, str, str]] = []
         for study in self.material.training:
-            for sentence in split_sentences(study.report(data.target), data.language):
-                stated = positive_findings(labeler.label(sentence), self.material.vocabulary)
+            for sentence, stated in self._sentences(study):
                 if stated:
-                    found.append((finding_words(stated, self.material.vocabulary, data.language), sentence))
+                    found.append((study, finding_words(stated, vocabulary, study.language), sentence))
         return found
 
     def _disease_classifier(self) -> None:
         data = self.material.data
+    def _sentences(self, study: Study) -> Iterator[tuple[str, Mapping[str, Side | None]]]:
+        """The sentences of a report with the findings each states, read in the study's own language."""
+        labeler = get_labeler(self.material.vocabulary, study.language)
+        for sentence in split_sentences(study.report(self.material.data.target), study.language):
+            yield sentence, positive_findings(labeler.label(sentence), self.material.vocabulary)
+
         pretrain_disease_classifier(
-            self.material.dataset(self.material.training, augmentation=self.config.augmentation, seed=self.config.seed),
+            self.material.training_set(augmentation=self.config.augmentation, seed=self.config.seed),
             self.material.dataset(self.material.validation),
             self.path("disease_classifier"),
             encoder=encoder_config(self.config.system, data),
@@ -226,7 +249,7 @@ class StageBuilder:
             seed=self.config.seed,
             producer=self.producer,
             split_hash=self.material.split_hash,
-            languages=(data.language,),
+            languages=self.material.languages,
             callbacks=self.callbacks("disease_classifier"),
         )
         self._encoded = None
@@ -270,14 +293,8 @@ class StageBuilder:
         labeler = get_labeler(self.material.vocabulary, data.language)
         entries: list[tuple[Pattern, str]] = []
         for study in self.material.training:
-            report = study.report(data.target)
-            found = False
-            for sentence in split_sentences(report, data.language):
-                for name in positive_findings(labeler.label(sentence), self.material.vocabulary):
-                    entries.append((_pattern(study, name), sentence))
-                    found = True
-            if not found:
-                entries.append((_pattern(study, NORMAL), report))
+            own = [(_pattern(study, name), text) for text, stated in self._sentences(study) for name in stated]
+            entries += own or [(_pattern(study, NORMAL), study.report(self.material.data.target))]
         return entries
 
     def _index(self) -> None:
@@ -348,10 +365,10 @@ class StageBuilder:
             configuration=self._configuration(kind),
             encoder_hash=self._encoder_hash(),
             split_hash=self.material.split_hash,
-            languages=(self.material.data.language,),
+            languages=self.material.languages,
             details=dict(details),
         )
 
 
-def _pattern(study: Any, finding: str) -> Pattern:
+def _pattern(study: Study, finding: str) -> Pattern:
     return Pattern(study_id=study.id, patient_id=study.patient_id, finding=finding)

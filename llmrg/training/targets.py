@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from llmrg.findings.labeler import Labeler
+from llmrg.findings.labeler import get_labeler
 from llmrg.findings.mention import Mention
 from llmrg.findings.targets import targets
 from llmrg.findings.vocabulary import FindingVocabulary
@@ -16,9 +16,11 @@ from llmrg.studies.study import Study
 __all__ = ["finding_targets", "label_studies"]
 
 
-def label_studies(studies: Iterable[Study], labeler: Labeler, target: tuple[str, ...]) -> dict[str, dict[str, Mention]]:
-    """Label the target sections of every study, by study id."""
-    return {study.id: labeler.label(study.report(target)) for study in studies}
+def label_studies(
+    studies: Iterable[Study], vocabulary: FindingVocabulary, target: tuple[str, ...]
+) -> dict[str, dict[str, Mention]]:
+    """Label the target sections of every study in the study's own language, by study id."""
+    return {study.id: get_labeler(vocabulary, study.language).label(study.report(target)) for study in studies}
 
 
 def finding_targets(mentions: Mapping[str, Mention], vocabulary: FindingVocabulary) -> dict[str, Tensor]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from accelerate.utils import gather_object
 
+from llmrg.findings.labeler import get_labeler
 from llmrg.findings.targets import positive_findings
 from llmrg.generation.writing import write_reports
 from llmrg.language.settings import DecodingConfig
-from llmrg.metrics.scores import score_reports
-from llmrg.studies.study import Study
+from llmrg.metrics.pooling import pooled_figures
+from llmrg.metrics.scores import Scores, score_reports
+from llmrg.metrics.variety import distinct_ratio
+from llmrg.studies.study import Language, Study
 from llmrg.systems.report_generator import ReportGenerator
 from llmrg.training.material import TrainingMaterial
 
@@ -34,6 +36,9 @@ FIGURES = (
 
 class ReportValidation:
     """Writes reports for validation studies and scores them against their references.
+
+    Of a mixture the figures count all studies together (:func:`llmrg.metrics.pooling.pooled_figures`), and each member's
+    own stand beside them as ``MEMBER/FIGURE``.
 
     Args:
         material: the training's studies.
@@ -70,23 +75,42 @@ class ReportValidation:
         ):
             written.extend((item.study.id, item.report.text) for item in batch if item.report is not None)
         hypotheses: Mapping[str, str] = dict(gather_object(written) if processes > 1 else written)
-        studies = [study for study in self.studies if study.id in hypotheses]
+        sets: dict[tuple[str, Language], list[Study]] = {}
+        for study in self.studies:
+            if study.id in hypotheses:
+                sets.setdefault((study.dataset or "", study.language), []).append(study)
+        parts = {key: self._score(studies, hypotheses, key[1]) for key, studies in sets.items()}
+        figures = self._figures(list(parts.values()), hypotheses)
+        members = dict.fromkeys(name for name, _ in parts if name)
+        for name in members:
+            parts_of = [scores for (owner, _), scores in parts.items() if owner == name]
+            figures |= {f"{name}/{key}": value for key, value in self._figures(parts_of, hypotheses).items()}
+        return figures
+
+    def _figures(self, parts: Sequence[Scores], hypotheses: Mapping[str, str]) -> dict[str, float]:
+        """The figures of one set, or of several together."""
+        if len(parts) == 1:
+            found = dict(parts[0].metrics)
+        else:
+            found = dict(pooled_figures(parts, self.material.vocabulary))
+            found["distinct_ratio"] = distinct_ratio([hypotheses[id_] for part in parts for id_ in part.ids])
+        return {name: float(found[name]) for name in FIGURES if found.get(name) is not None}
+
+    def _score(self, studies: Sequence[Study], hypotheses: Mapping[str, str], language: Language) -> Scores:
         vocabulary = self.material.vocabulary
-        scores = score_reports(
-            hypotheses,
+        labeler = get_labeler(vocabulary, language)
+        return score_reports(
+            {study.id: hypotheses[study.id] for study in studies},
             {study.id: study.report(self.material.data.target) for study in studies},
-            language=self.material.data.language,
+            language=language,
             patients={study.id: study.patient_id for study in studies},
             predicted_findings={
-                study_id: positive_findings(system.labeler.label(text), vocabulary)
-                for study_id, text in hypotheses.items()
+                study.id: positive_findings(labeler.label(hypotheses[study.id]), vocabulary) for study in studies
             },
             true_findings={
                 study.id: positive_findings(self.material.mentions[study.id], vocabulary) for study in studies
             },
             vocabulary=vocabulary,
-            labeler=self.material.labeler_version,
+            labeler=labeler.version,
             resamples=0,
         )
-        figures: dict[str, Any] = {name: scores.metrics.get(name) for name in FIGURES}
-        return {name: float(value) for name, value in figures.items() if value is not None}
