@@ -8,6 +8,7 @@ from typing import Literal
 from torch import nn
 
 from llmrg.evidence.base import Evidence
+from llmrg.evidence.predicted_side import predicted_side
 from llmrg.findings.mention import Side
 from llmrg.findings.vocabulary import FindingVocabulary
 from llmrg.findings.words import finding_words
@@ -29,16 +30,12 @@ def predicted_findings(
         threshold: probability from which a finding counts as present.
 
     Returns:
-        Side by finding name; a sided finding has the likelier side, or both where both are likelier than not.
+        Side by finding name, see :func:`llmrg.evidence.predicted_side.predicted_side`.
     """
     found: dict[str, Side | None] = {}
     for finding, (present, left, right) in zip(vocabulary.abnormal, probabilities, strict=True):
-        if present < threshold:
-            continue
-        side: Side | None = None
-        if finding.sided:
-            side = "bilateral" if left >= 0.5 and right >= 0.5 else "left" if left >= right else "right"
-        found[finding.name] = side
+        if present >= threshold:
+            found[finding.name] = predicted_side(finding, left, right)
     return found
 
 

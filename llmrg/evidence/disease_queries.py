@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from llmrg.evidence.base import Evidence
+from llmrg.evidence.predicted_side import predicted_side
 from llmrg.evidence.projection import TokenProjection
 from llmrg.findings.vocabulary import Finding
 from llmrg.language.token_space import TokenSpace
@@ -148,7 +149,6 @@ class DiseaseQuerySource(nn.Module):
         scale: root mean square of the decoder's word embeddings.
         loss_weight: weight of the auxiliary classification losses.
         smoothing: label smoothing of presence.
-        side_threshold: probability from which on a side is stated in the record.
     """
 
     kind = "disease_queries"
@@ -163,12 +163,11 @@ class DiseaseQuerySource(nn.Module):
         scale: float,
         loss_weight: float = 1.0,
         smoothing: float = 0.0,
-        side_threshold: float = 0.5,
     ) -> None:
         super().__init__()
         self.queries = queries
         self.findings = findings
-        self.loss_weight, self.smoothing, self.side_threshold = loss_weight, smoothing, side_threshold
+        self.loss_weight, self.smoothing = loss_weight, smoothing
         self.projection = TokenProjection(width=width, size=size, scale=scale)
         self.decisions = nn.Parameter(torch.randn(len(findings), 3, width) * 0.5)
 
@@ -205,10 +204,7 @@ class DiseaseQuerySource(nn.Module):
         for row in probabilities.tolist():
             items = []
             for finding, (present, left, right) in zip(self.findings, row, strict=True):
-                side = None
-                if finding.sided:
-                    on_left, on_right = left >= self.side_threshold, right >= self.side_threshold
-                    side = "bilateral" if on_left and on_right else "left" if on_left else "right" if on_right else None
+                side = predicted_side(finding, left, right)
                 items.append({"finding": finding.name, "probability": round(present, 4), "side": side, "picture": None})
             records.append({"kind": self.kind, "items": items})
         return records

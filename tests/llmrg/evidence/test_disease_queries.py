@@ -268,7 +268,7 @@ def test_records_state_sides_of_sided_findings_alone(
 ) -> None:
     probabilities = torch.full((1, F, 3), 0.2)
     sided = [row for row, finding in enumerate(FINDINGS) if finding.sided]
-    cases = {"left": (0.9, 0.1), "right": (0.3, 0.5), "bilateral": (0.6, 0.7), None: (0.2, 0.4)}
+    cases = {"left": (0.9, 0.1), "right": (0.3, 0.5), "bilateral": (0.6, 0.7)}
     for row, pair in zip(sided, cases.values(), strict=False):
         probabilities[0, row] = torch.tensor([0.8, *pair])
     (record,) = source._records(probabilities)
