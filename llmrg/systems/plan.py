@@ -136,17 +136,6 @@ def plan_system(
             config,
             encoder,
             TokenSpace(decoder),
-    return count_parts(planned_system(config, data, language_model, report_width=report_width))
-
-
-def planned_system(
-    config: SystemConfig, data: Data, language_model: LanguageDimensions, *, report_width: int | None = None
-) -> nn.ModuleDict:
-    """Build the modules of a system on the meta device; arguments as of :func:`plan_system`.
-
-    Returns:
-        ``encoder``, ``sources`` and ``language_model``.
-    """
             banks=_empty_banks(config, encoder, report_width=width),
             store=_empty_store(encoder, report_width=width),
         )

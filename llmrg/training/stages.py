@@ -140,9 +140,9 @@ class StageBuilder:
                 "augmentation": to_mapping(self.config.augmentation),
                 "labeler": self.material.labeler_version,
                 "seed": seed,
+                **self._mixture(),
             }
         evidence = self.config.system.evidence
-                **self._mixture(),
         shared = {
             "text_encoder": {**to_mapping(stages.text_encoder), "weights": self._text_encoder_weights()},
             "labeler": self.material.labeler_version,
@@ -160,8 +160,6 @@ class StageBuilder:
             "candidates": evidence.retrieved_context.candidates,
         }
 
-    def _teacher_hash(self) -> str | None:
-        teacher = self.config.stages.disease_classifier.teacher
     def _mixture(self) -> dict[str, Any]:
         """How often members of a mixture are shown; nothing outside mixtures."""
         data = self.material.data
@@ -172,6 +170,8 @@ class StageBuilder:
             "mixture": {"weights": weights, "temperature": data.temperature, "epoch_studies": data.epoch_studies}
         }
 
+    def _teacher_hash(self) -> str | None:
+        teacher = self.config.stages.disease_classifier.teacher
         return read_manifest(teacher).encoder_hash if teacher is not None else None
 
     def _encoder_hash(self) -> str | None:
@@ -231,14 +231,14 @@ class StageBuilder:
                     found.append((study, finding_words(stated, vocabulary, study.language), sentence))
         return found
 
-    def _disease_classifier(self) -> None:
-        data = self.material.data
     def _sentences(self, study: Study) -> Iterator[tuple[str, Mapping[str, Side | None]]]:
         """The sentences of a report with the findings each states, read in the study's own language."""
         labeler = get_labeler(self.material.vocabulary, study.language)
         for sentence in split_sentences(study.report(self.material.data.target), study.language):
             yield sentence, positive_findings(labeler.label(sentence), self.material.vocabulary)
 
+    def _disease_classifier(self) -> None:
+        data = self.material.data
         pretrain_disease_classifier(
             self.material.training_set(augmentation=self.config.augmentation, seed=self.config.seed),
             self.material.dataset(self.material.validation),
