@@ -26,7 +26,7 @@ class FilmFacts:
     Args:
         path: its file.
         reason: why it cannot be used; the other fields say nothing then.
-        bytes: size of the file.
+        file_bytes: size of the file.
         height: in pixels.
         width: in pixels.
         blank: all pixels have one value.
@@ -35,7 +35,7 @@ class FilmFacts:
 
     path: Path
     reason: str | None = None
-    bytes: int = 0
+    file_bytes: int = 0
     height: int = 0
     width: int = 0
     blank: bool = False
@@ -52,10 +52,10 @@ def look_at_film(path: Path) -> FilmFacts:
     except OSError as error:
         return FilmFacts(path=path, reason=f"cannot be read ({error.strerror})")
     digest = hashlib.sha256(f"{pixels.shape}".encode())
-    digest.update(memoryview(np.ascontiguousarray(pixels)).cast("B"))
+    digest.update(np.ascontiguousarray(pixels).data)
     return FilmFacts(
         path=path,
-        bytes=size,
+        file_bytes=size,
         height=pixels.shape[0],
         width=pixels.shape[1],
         blank=bool(pixels.min() == pixels.max()),
@@ -76,11 +76,11 @@ def check_films(
     Returns:
         ``films``, ``opened``, ``broken`` and ``blank`` (count and examples), ``identical`` (films that stand in several
         studies: across splits by pair of splits, and within splits), and quantiles of ``width``, ``height`` (pixels)
-        and ``bytes``.
+        and ``file_bytes``.
     """
     total = sum(len(study.images) for study in table)
     broken, blank = Examples(), Examples()
-    sides: dict[str, list[int]] = {"width": [], "height": [], "bytes": []}
+    sides: dict[str, list[int]] = {"width": [], "height": [], "file_bytes": []}
     first: dict[bytes, list[tuple[str, str]]] = {}  # digest to (study, split)
     owners = _films(table)
     for done, (facts, (study, split)) in enumerate(
@@ -97,7 +97,7 @@ def check_films(
             blank.add({"study": study, "film": str(facts.path)})
         else:
             first.setdefault(facts.digest, []).append((study, split))
-    opened = len(sides["bytes"])
+    opened = len(sides["file_bytes"])
     return {
         "films": total,
         "opened": opened,
@@ -109,7 +109,7 @@ def check_films(
 
 
 def check_prepared(table: StudyTable, prepared: PreparedFilms) -> dict[str, Any]:
-    """Read every film of a dataset from its prepared films: those missing, changed or damaged, by count and examples."""
+    """Read every prepared film of a dataset; count those that are missing, changed or damaged, with examples."""
     wrong = Examples()
     for path in _paths(table):
         try:

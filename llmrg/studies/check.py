@@ -11,7 +11,7 @@ from llmrg.studies._check_values import SHOWN, Examples
 from llmrg.studies._collector import Collector
 from llmrg.studies._film_check import check_films, check_prepared
 from llmrg.studies._report_check import check_reports
-from llmrg.studies.prepared import open_prepared
+from llmrg.studies.prepared import PreparedFilms
 from llmrg.studies.reading import READERS
 from llmrg.studies.settings import DataConfig
 from llmrg.studies.splits import overlapping_patients
@@ -102,10 +102,10 @@ def check_data(
             "films_across_splits": sum(pair["count"] for pair in across),
         }
     if config.prepared is not None:
-        prepared = open_prepared(config)
-        if prepared is not None:
-            details["prepared"] = check_prepared(table, prepared)
-            counts["prepared_films"] = details["prepared"]["wrong"]["count"]
+        # Opened anew: every film is compared with its hash once more.
+        prepared = PreparedFilms(config.prepared, root=config.root, size=config.image_size, fit=config.fit)
+        details["prepared"] = check_prepared(table, prepared)
+        counts["prepared_films"] = details["prepared"]["wrong"]["count"]
     return DataCheck(problems={name: counts[name] for name in PROBLEMS if counts.get(name)}, details=details)
 
 

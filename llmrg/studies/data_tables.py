@@ -75,8 +75,10 @@ def _splits(found: dict[str, Any]) -> Table:
     numbers = sorted({int(number) for own in found["films_per_study"].values() for number in own})
     for number in numbers:
         films = "1 film" if number == 1 else f"{number} films"
-        counts = (found["films_per_study"][split].get(str(number), 0) for split in found["splits"])
-        table.add_row(f"studies with {films}", *_row(counts))
+        table.add_row(
+            f"studies with {films}",
+            *_row(found["films_per_study"][split].get(str(number), 0) for split in found["splits"]),
+        )
     reports = found["reports"]
     for language in ("zh", "en"):
         counts = [reports["languages"].get(split, {}).get(language, 0) for split in found["splits"]]
@@ -88,9 +90,9 @@ def _splits(found: dict[str, Any]) -> Table:
         *(f"{within[split]['share']:.1%}" if split in within else "" for split in found["splits"]),
     )
     for other in found["splits"]:
-        shares = [reports["identical"]["across"].get(f"{split} in {other}") for split in found["splits"]]
-        if any(share and share["count"] for share in shares):
-            cells = ("" if share is None else f"{share['count']:,} ({share['share']:.1%})" for share in shares)
+        again = [reports["identical"]["across"].get(f"{split} in {other}") for split in found["splits"]]
+        if any(share and share["count"] for share in again):
+            cells = ["" if share is None else f"{share['count']:,} ({share['share']:.1%})" for share in again]
             table.add_row(f"reports that are in {other} too", *cells)
     _right(table)
     return table
@@ -103,9 +105,13 @@ def _lengths(found: dict[str, Any]) -> Table:
         for unit, values in own.items():
             table.add_row(split if unit == "characters" else "", unit, *(f"{values[name]:,}" for name in names))
     film = found.get("film_check")
-    for name, unit in (("width", "pixels"), ("height", "pixels"), ("bytes", "bytes")) if film else ():
-        if film[name]:
-            table.add_row(f"film {name}", unit, *(f"{film[name][quantile]:,}" for quantile in names))
+    for name, unit in (("width", "pixels"), ("height", "pixels"), ("file_bytes", "bytes")):
+        if film is not None and film[name]:
+            table.add_row(
+                "film size" if unit == "bytes" else f"film {name}",
+                unit,
+                *(f"{film[name][quantile]:,}" for quantile in names),
+            )
     _right(table, first=2)
     return table
 
@@ -165,5 +171,7 @@ def _row(counts: Iterable[int]) -> Sequence[str]:
 
 
 def _right(table: Table, *, first: int = 1) -> None:
+    for column in table.columns[:first]:
+        column.no_wrap = True
     for column in table.columns[first:]:
         column.justify = "right"

@@ -1,7 +1,7 @@
-"""Decoding and resizing all films of a dataset once (``llmrg data prepare``); reading them: :mod:`llmrg.studies.prepared`.
+"""Decoding and resizing all films of a dataset once (``llmrg data prepare``).
 
-A shard is written whole, then its rows, so that a run that is killed loses at most the shard it was filling; the next
-run goes on with the films that are missing, changed or damaged.
+:mod:`llmrg.studies.prepared` reads what is written here. A shard is written whole, then its rows, so that a run that is
+killed loses at most the shard it was filling; the next run goes on with the films that are missing, changed or damaged.
 """
 
 from __future__ import annotations
@@ -224,7 +224,7 @@ def _sound_rows(out: Path, table: pa.Table, films: Mapping[str, Path], *, size: 
                 pixels = stored_pixels(out / shard_name(row["shard"]), row["slot"], size)
             except PreparedError:
                 continue
-            if hashlib.sha256(memoryview(pixels)).digest() == row["pixels_sha256"]:
+            if hashlib.sha256(pixels.data).digest() == row["pixels_sha256"]:
                 sound[row["key"]] = row
             else:
                 logger.warning("the prepared film of %s is damaged and made again", row["key"])

@@ -115,7 +115,7 @@ class PreparedFilms:
         file = self.directory / shard_name(shard)
         pixels = stored_pixels(file, slot, self._size)
         if not self._checked[row]:
-            if hashlib.sha256(memoryview(pixels)).digest() != self._value("pixels_sha256", row):
+            if hashlib.sha256(pixels.data).digest() != self._value("pixels_sha256", row):
                 raise PreparedError(f"The prepared film of {str(path)!r} is damaged (its sha256 differs)", str(file))
             self._checked[row] = True
         return pixels
@@ -160,7 +160,7 @@ def stored_pixels(file: Path, slot: int, size: int) -> GreyImage:
     try:
         with file.open("rb", buffering=0) as shard:
             shard.seek(slot * pixels.nbytes)
-            count = shard.readinto(memoryview(pixels).cast("B"))
+            count = shard.readinto(pixels.data.cast("B"))
     except OSError as error:
         raise PreparedError(f"A file of the prepared films cannot be read ({error.strerror})", str(file)) from None
     if count != pixels.nbytes:
