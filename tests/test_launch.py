@@ -89,14 +89,31 @@ def test_deepspeed_zero2_is_really_used_and_learns(tmp_path: Path) -> None:
 def test_every_launch_file_is_understood_by_accelerate() -> None:
     from accelerate.commands.config.config_args import load_config_from_file
 
+    several = {"multi_gpu": 2, "two_cpu": 2, "multi_node": 16, "multi_node_deepspeed_zero2": 16}
     files = sorted(LAUNCH.glob("*.yaml"))
-    assert {file.stem for file in files} >= {"cpu", "one_gpu", "deepspeed_zero2"}
+    stages = {f"deepspeed_zero{stage}": stage for stage in (1, 2, 3)}
+    assert {file.stem for file in files} == {"cpu", "one_gpu", *several, *stages}
     for file in files:
         config = load_config_from_file(str(file))
-        assert config.num_processes == 1
-        assert config.use_cpu == (file.stem == "cpu")
-        deepspeed = yaml.safe_load(file.read_text(encoding="utf-8")).get("deepspeed_config", {})
+        assert config.num_processes == several.get(file.stem, 1)
+        assert config.use_cpu == file.stem.endswith("cpu")
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        assert {"main_process_ip", "main_process_port"} & values.keys() == (
+            {"main_process_ip", "main_process_port"} if config.num_machines > 1 else set()
+        )
+        deepspeed = values.get("deepspeed_config", {})
+        assert bool(deepspeed) == ("deepspeed" in file.stem)
         if deepspeed:
             settings = json.loads((ROOT / deepspeed["deepspeed_config_file"]).read_text(encoding="utf-8"))
-            assert settings["zero_optimization"]["stage"] == 2
-            assert settings["train_micro_batch_size_per_gpu"] == "auto"
+            assert settings["zero_optimization"]["stage"] == int(file.stem[-1])
+            # accelerate's own divided building would hide weights from LoRA and from the scale of word embeddings
+            assert deepspeed["zero3_init_flag"] is False
+            for key in ("train_micro_batch_size_per_gpu", "gradient_accumulation_steps", "gradient_clipping"):
+                assert settings[key] == "auto"  # the training configuration says
+
+
+def test_launch_files_start_with_their_command() -> None:
+    for file in sorted(LAUNCH.glob("*.yaml")):
+        first = file.read_text(encoding="utf-8").splitlines()[0]
+        assert first.startswith(f"# accelerate launch --config_file configs/launch/{file.name} ")
+        assert first.endswith(" -m llmrg.train CONFIG")
