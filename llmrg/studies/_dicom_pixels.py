@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 from PIL import Image as PilImage
-from PIL import ImageFile
-from PIL.JpegImagePlugin import JpegImageFile
 from pydicom.encaps import generate_frames
 from pydicom.pixels import get_decoder
 from pydicom.uid import (
@@ -27,7 +24,8 @@ from pydicom.uid import (
 from llmrg.studies._dicom_header import PixelLayout
 from llmrg.studies._image_error import ImageError
 from llmrg.studies._jpeg import SIGNATURE as JPEG
-from llmrg.studies._jpeg import jpeg_frame, sound_jpeg
+from llmrg.studies._jpeg import jpeg_frame
+from llmrg.studies._pictures import decode_jpeg
 
 Samples = npt.NDArray[Any]
 
@@ -94,7 +92,9 @@ def _compressed(path: Path, dataset: pydicom.Dataset, layout: PixelLayout, synta
     frame = next(generate_frames(dataset.PixelData, number_of_frames=1))
     bits = _check_frame(path, frame, layout, syntax)
     if syntax in JPEGTransferSyntaxes[:2] and bits == 8:  # baseline, and extended where it has 8 bits
-        return _jpeg(path, frame, layout)
+        if not frame.startswith(JPEG):
+            raise ImageError(path, "cannot be decoded (broken JPEG data)")
+        return np.array(decode_jpeg(path, frame, max_pixels=layout.rows * layout.columns).convert("L"))
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError:
@@ -127,16 +127,3 @@ def _check_frame(path: Path, frame: bytes, layout: PixelLayout, syntax: UID) -> 
     if (width, height) != (layout.columns, layout.rows):
         raise ImageError(path, "holds a picture of another size than its header says")
     return bits
-
-
-def _jpeg(path: Path, frame: bytes, layout: PixelLayout) -> Samples:
-    if not frame.startswith(JPEG):
-        raise ImageError(path, "cannot be decoded (broken JPEG data)")
-    sound = sound_jpeg(path, frame, max_pixels=layout.rows * layout.columns)
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
-    picture = JpegImageFile(BytesIO(sound))
-    try:
-        picture.load()
-    except OSError:
-        raise ImageError(path, "is truncated (broken JPEG data)") from None
-    return np.array(picture.convert("L"))

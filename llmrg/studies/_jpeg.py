@@ -21,6 +21,7 @@ _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _END, _SCAN = 0xD9, 0xDA
 # A decoder looks ahead by up to 8 bytes; zeros there are no code of an end, so that too little data still runs out.
 _LOOK_AHEAD = bytes(9)
+_SURPLUS = b"\x5a\xa5" * 16
 _MOST_PIXELS_A_BYTE = 512  # one bit a block of 8 x 8
 
 
@@ -43,6 +44,20 @@ class JpegFrame:
     components: tuple[int, ...]
     progressive: bool
     lossless: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundJpeg:
+    """A JPEG with whole segments.
+
+    Args:
+        content: what is to be decoded.
+        lengthened: the same with some data too many in its last pass, which only a decoder of a truncated pass uses;
+            None where ``content`` alone betrays it.
+    """
+
+    content: bytes
+    lengthened: bytes | None = None
 
 
 def jpeg_frame(path: Path, content: bytes) -> tuple[JpegFrame, int]:
@@ -80,7 +95,7 @@ def jpeg_frame(path: Path, content: bytes) -> tuple[JpegFrame, int]:
         at = end
 
 
-def sound_jpeg(path: Path, content: bytes, *, max_pixels: int) -> bytes:
+def sound_jpeg(path: Path, content: bytes, *, max_pixels: int) -> SoundJpeg:
     """Check size and completeness of a JPEG; whatever follows its end is left out (further pictures of a camera too).
 
     Args:
@@ -89,7 +104,7 @@ def sound_jpeg(path: Path, content: bytes, *, max_pixels: int) -> bytes:
         max_pixels: a larger film is refused.
 
     Returns:
-        What may be decoded, by a decoder that refuses to go on without data.
+        What may be decoded by a decoder that refuses to go on without data.
 
     Raises:
         ImageError: truncated, too large, passes missing, more pixels than its data can hold, or broken.
@@ -115,8 +130,8 @@ def sound_jpeg(path: Path, content: bytes, *, max_pixels: int) -> bytes:
     if not scans or any(bits for coefficients in missing.values() for bits in coefficients):
         raise ImageError(path, "is truncated (broken JPEG data: a part of the picture is missing)")
     if scans == 1 and not frame.progressive:
-        return content[: at - 2] + _LOOK_AHEAD
-    return content[:at]
+        return SoundJpeg(content=content[: at - 2] + _LOOK_AHEAD)
+    return SoundJpeg(content=content[:at], lengthened=content[: at - 2] + _SURPLUS + content[at - 2 : at])
 
 
 def _segment(path: Path, content: bytes, at: int) -> tuple[int, int, int]:

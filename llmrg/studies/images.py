@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as PilImage
-from PIL import ImageFile, ImageOps
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
 
 from llmrg.studies._film_bytes import film_bytes
 from llmrg.studies._image_error import ImageError
 from llmrg.studies._jpeg import SIGNATURE as JPEG
-from llmrg.studies._jpeg import sound_jpeg
+from llmrg.studies._pictures import decode_jpeg, decode_png, upright
 from llmrg.studies._png import SIGNATURE as PNG
-from llmrg.studies._png import sound_png
 from llmrg.studies.dicom import is_dicom, read_dicom
 from llmrg.studies.grey import GreyImage, grey_picture
 from llmrg.studies.limits import MAX_BYTES, MAX_PIXELS
@@ -43,8 +36,6 @@ _OTHER_KINDS: tuple[tuple[bytes, str], ...] = (
     (b"version https://git-lfs", "a Git LFS pointer (the film itself was not downloaded)"),
     (b"<", "a web page or XML text"),
 )
-# Classes, not PIL.Image.open: its JPEG door would also let in the several pictures of a camera's MPO.
-_OPEN: dict[str, Callable[[BytesIO], ImageFile.ImageFile]] = {"PNG": PngImageFile, "JPEG": JpegImageFile}
 
 
 def load_image(
@@ -75,9 +66,9 @@ def load_image(
     path = Path(path)
     content = film_bytes(path, max_bytes=max_bytes)
     if content.startswith(PNG):
-        return _decode_png(path, content, max_pixels)
+        return grey_picture(upright(path, decode_png(path, content, max_pixels=max_pixels)))
     if content.startswith(JPEG):
-        return grey_picture(_decode_pillow(path, sound_jpeg(path, content, max_pixels=max_pixels), "JPEG", at_least))
+        return grey_picture(upright(path, decode_jpeg(path, content, max_pixels=max_pixels, at_least=at_least)))
     if is_dicom(content):
         return read_dicom(path, content, max_pixels=max_pixels)
     raise ImageError(path, f"is not a PNG, JPEG or DICOM file ({_kind(content)})")
@@ -135,32 +126,3 @@ def _kind(content: bytes) -> str:
     if content[4:8] == b"ftyp":
         found = "a HEIC photo or a video"
     return f"it looks like {found}" if found else "its content is of no kind that is known"
-
-
-def _decode_png(path: Path, content: bytes, max_pixels: int) -> GreyImage:
-    sound = sound_png(path, content, max_pixels=max_pixels)
-    picture = _decode_pillow(path, sound.content, "PNG", None)
-    # Pillow keeps the high byte of 16-bit colours: all of the picture if it uses the whole range, else its rest.
-    if sound.colour and sound.bits == 16 and max(high for _, high in _extrema(picture)) < 128:
-        raise ImageError(path, "is a 16-bit colour PNG that uses few of its bits; store it as 16-bit grey")
-    return grey_picture(picture)
-
-
-def _extrema(picture: PilImage.Image) -> list[tuple[int, int]]:
-    return [channel.getextrema() for channel in picture.split()[:3]]  # type: ignore[misc]
-
-
-def _decode_pillow(path: Path, content: bytes, kind: str, at_least: int | None) -> PilImage.Image:
-    """Decode what has been found sound, and turn it the right way up."""
-    ImageFile.LOAD_TRUNCATED_IMAGES = False  # a library that turned it on would let half films in
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow quotes metadata
-            picture = _OPEN[kind](BytesIO(content))
-            if at_least is not None:
-                picture.draft("L", (at_least, at_least))
-            picture.load()
-            return ImageOps.exif_transpose(picture)
-    except Exception as error:  # Pillow's plugins raise almost anything on broken files
-        reason = "is truncated" if "truncated" in str(error).lower() else "cannot be decoded"
-        raise ImageError(path, f"{reason} (broken {kind} data)") from None

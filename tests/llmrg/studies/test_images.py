@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import os
 import pickle
+import socket
 import struct
+import subprocess
+import sys
 import zlib
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from llmrg.errors import UserError
 from llmrg.studies.images import ImageError, fit_square, load_image
@@ -90,6 +94,11 @@ def test_reduced_decoding_keeps_at_least_the_size_and_the_look(tmp_path: Path) -
         (b"\x89PNG\r\n\x1a\n", "is truncated"),
         (b"\xff\xd8\xff\xe0 nothing more", "broken JPEG"),
         (b"GIF89a....", "looks like a GIF image"),
+        (b"II*\x00" + bytes(50), "TIFF image; convert it to PNG"),
+        (b"RIFF\x10\0\0\0WEBP", "WebP"),
+        (b"\0\0\0\x18ftypheic", "HEIC"),
+        (b"\x93NUMPY\x01\0", "NumPy array"),
+        (pickle.dumps({"film": 1}), "Python pickle, which is never opened"),
         (b"%PDF-1.7", "PDF document"),
         (b"PK\x03\x04", "ZIP archive"),
         (b"version https://git-lfs.github.com/spec/v1", "Git LFS pointer"),
@@ -135,20 +144,210 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
         load_image("film\0.png")
 
 
-def test_limits_hold_before_decoding(tmp_path: Path) -> None:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)  # 3.6 billion pixels in 60 bytes
+
+def _png(width: int, height: int, data: bytes, *, bits: int = 8, colour: int = 0, lace: int = 0) -> bytes:
+    """A PNG of deflated scan lines, each with its filter byte."""
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, lace)
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
+
+
+def test_limits_hold_before_decoding(tmp_path: Path) -> None:
     path = tmp_path / "bomb.png"
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+    path.write_bytes(_png(60_000, 60_000, b""))  # 3.6 billion pixels in 60 bytes
     with pytest.raises(ImageError, match="more than"):
+        load_image(path)
+    path.write_bytes(_png(3000, 20, zlib.compress(bytes(3001 * 20))))
+    with pytest.raises(ImageError, match="one side is more than 20 times the other"):
         load_image(path)
     Image.fromarray(RAMP).save(tmp_path / "film.png")
     with pytest.raises(ImageError, match="16 x 16 pixels, more than 100"):
         load_image(tmp_path / "film.png", max_pixels=100)
     with pytest.raises(ImageError, match="larger than 50 bytes"):
         load_image(tmp_path / "film.png", max_bytes=50)
+
+
+def _bombs() -> dict[str, bytes]:
+    """Small files that a careless reader turns into hundreds of megabytes."""
+    film = BytesIO()
+    Image.fromarray(RAMP).save(film, "PNG")
+    head, rest = film.getvalue()[:33], film.getvalue()[33:]
+    much = zlib.compress(bytes(300 * 2**20), 9)
+    jpeg = BytesIO()
+    Image.fromarray(RAMP).save(jpeg, "JPEG")
+    at = jpeg.getvalue().index(b"\xff\xc0")
+    return {
+        "text.png": head + _chunk(b"zTXt", b"note\0\0" + much) + rest,
+        "international.png": head + _chunk(b"iTXt", b"note\0\1\0\0\0" + much) + rest,
+        "profile.png": head + _chunk(b"iCCP", b"icc\0\0" + much) + rest,
+        "pixels.png": _png(8900, 8900, zlib.compress(bytes(1000))),
+        "pixels.jpg": jpeg.getvalue()[: at + 5] + b"\x22\xc0\x22\xc0" + jpeg.getvalue()[at + 9 :],
+    }
+
+
+def test_bombs_take_no_memory(tmp_path: Path) -> None:
+    """In a process of its own, whose memory is bounded: what a decoder takes, Python's own counters do not see."""
+    for name, content in _bombs().items():
+        (tmp_path / name).write_bytes(content)
+        assert len(content) < 2**20
+    script = """
+import resource, sys
+from pathlib import Path
+from llmrg.studies.images import ImageError, load_image
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    try:
+        print(path.name, load_image(path).shape)
+    except ImageError as error:
+        print(path.name, error.reason)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True)
+    assert done.stdout.count("(16, 16)") == 3  # texts and profiles are passed over
+    assert done.stdout.count("cannot hold the pixels") == 2
+    assert int(done.stderr.splitlines()[-1]) < 30 * 1024  # KiB
+
+
+def test_wrong_checksums_and_missing_chunks_are_refused(tmp_path: Path) -> None:
+    buffer = BytesIO()
+    Image.fromarray(RAMP).save(buffer, "PNG", compress_level=0)  # stored as it is: a flipped bit breaks no code
+    whole, path = buffer.getvalue(), tmp_path / "film.png"
+    flipped = bytearray(whole)
+    flipped[whole.index(b"IDAT") + 100] ^= 1
+    for content, reason in (
+        (bytes(flipped), "wrong checksum"),
+        (whole[:-12], "truncated"),  # without its end
+        (whole[:8] + whole[33:], "header is not first"),
+        (whole[:33] + _chunk(b"ABCD", b"") + whole[33:], "unknown critical chunk"),
+        (_png(16, 16, zlib.compress(bytes(17 * 8))), "truncated|cannot be decoded"),  # half of the rows
+        (_png(16, 16, b"no deflated data at all!"), "cannot be decoded"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ImageError, match=reason):
+            load_image(path)
+
+
+def test_bytes_after_the_end_are_ignored(tmp_path: Path) -> None:
+    path = tmp_path / "film"
+    for kind in ("PNG", "JPEG"):
+        Image.fromarray(RAMP).save(path, kind)
+        alone = load_image(path)
+        path.write_bytes(path.read_bytes() + b"\xff\xd8 and more\0" * 9)
+        np.testing.assert_array_equal(load_image(path), alone)
+
+
+def test_interlaced_png(tmp_path: Path) -> None:
+    film = _smooth(37, 29)
+    lines = b"".join(  # Adam7: seven small pictures, without filters
+        b"\0" + row.tobytes()
+        for y, x, down, right in (
+            (0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)
+        )
+        for row in film[y::down, x::right]
+    )  # fmt: skip
+    (tmp_path / "film.png").write_bytes(_png(29, 37, zlib.compress(lines), lace=1))
+    np.testing.assert_array_equal(load_image(tmp_path / "film.png"), film)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_few_bits(tmp_path: Path, bits: int) -> None:
+    values = np.arange(64).reshape(8, 8) % 2**bits
+    rows = np.packbits(values.astype(np.uint8)[..., None] >> np.arange(bits - 1, -1, -1, dtype=np.uint8) & 1, axis=None)
+    lines = b"".join(b"\0" + row.tobytes() for row in rows.reshape(8, bits))
+    (tmp_path / "film.png").write_bytes(_png(8, 8, zlib.compress(lines), bits=bits))
+    np.testing.assert_array_equal(load_image(tmp_path / "film.png"), values * (255 // (2**bits - 1)))
+
+
+def _deep_colour(values: np.ndarray) -> bytes:
+    pixels = np.repeat(values[..., None], 3, axis=2).astype(">u2")
+    lines = b"".join(b"\0" + row.tobytes() for row in pixels)
+    return _png(values.shape[1], values.shape[0], zlib.compress(lines), bits=16, colour=2)
+
+
+def test_sixteen_bit_colours_are_read_where_nothing_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "film.png"
+    path.write_bytes(_deep_colour(RAMP.astype(np.uint16) * 257))
+    np.testing.assert_array_equal(load_image(path), RAMP)
+    path.write_bytes(_deep_colour(RAMP.astype(np.uint16) * 16))
+    with pytest.raises(ImageError, match="16-bit colour PNG that uses few of its bits"):
+        load_image(path)
+
+
+def _jpeg(film: np.ndarray, **options: object) -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(film).save(buffer, "JPEG", **options)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 4}, {"optimize": True}])
+def test_a_jpeg_is_whole_or_refused(tmp_path: Path, options: dict[str, object]) -> None:
+    whole, path = _jpeg(_smooth(160, 120), quality=90, **options), tmp_path / "film.jpg"
+    path.write_bytes(whole)
+    reference = np.asarray(Image.open(path))
+    np.testing.assert_array_equal(load_image(path), reference)
+    for share in (0.4, 0.6, 0.8, 0.95):
+        cut = whole[: int(len(whole) * share)]
+        path.write_bytes(cut)
+        with pytest.raises(ImageError, match="truncated"):
+            load_image(path)
+        path.write_bytes(cut.rstrip(b"\xff") + b"\xff\xd9")  # an end marker does not mend it
+        with pytest.raises(ImageError, match="truncated"):
+            load_image(path)
+        with pytest.raises(ImageError, match="truncated"):
+            load_image(path, at_least=30)
+
+
+def test_the_first_of_a_cameras_pictures_is_read(tmp_path: Path) -> None:
+    film, path = _smooth(64, 48), tmp_path / "film.jpg"
+    Image.fromarray(film).save(path, "MPO", save_all=True, append_images=[Image.fromarray(255 - film)], quality=95)
+    assert np.abs(load_image(path).astype(int) - film).max() < 8
+
+
+def test_no_other_library_can_let_half_films_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    path = tmp_path / "film.jpg"
+    whole = _jpeg(_smooth(160, 120))
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ImageError, match="truncated"):
+        load_image(path)
+    path.write_bytes(whole[: len(whole) // 2] + b"\xff\xd9")
+    with pytest.raises(ImageError, match="truncated"):
+        load_image(path)
+
+
+def test_pipes_sockets_and_devices_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")  # nobody writes into it: opening it in the ordinary way waits for ever
+    with socket.socket(socket.AF_UNIX) as listener:
+        here = Path.cwd()
+        os.chdir(tmp_path)  # the name of a socket may not be long
+        try:
+            listener.bind("socket.png")
+        finally:
+            os.chdir(here)
+        (tmp_path / "link.png").symlink_to("/dev/zero")
+        for name in ("pipe.png", "socket.png", "link.png"):
+            with pytest.raises(ImageError, match="is a pipe, socket or device"):
+                load_image(tmp_path / name)
+
+
+def test_a_file_that_must_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "film.png"
+    Image.fromarray(RAMP).save(path)
+
+    def refuse(*_: object, **__: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)  # as root, which tests may run as, nothing is forbidden
+    with pytest.raises(ImageError, match=r"cannot be read \(Permission denied\)"):
+        load_image(path)
+
+
+def test_a_loop_of_links(tmp_path: Path) -> None:
+    (tmp_path / "film.png").symlink_to("film.png")
+    with pytest.raises(ImageError, match="cannot be read"):
+        load_image(tmp_path / "film.png")
 
 
 def test_animation_is_refused(tmp_path: Path) -> None:
