@@ -289,8 +289,6 @@ class StageBuilder:
 
     def _key_sentences(self) -> list[tuple[Pattern, str]]:
         """The sentences of training reports that state a finding; whole reports of normal studies."""
-        data = self.material.data
-        labeler = get_labeler(self.material.vocabulary, data.language)
         entries: list[tuple[Pattern, str]] = []
         for study in self.material.training:
             own = [(_pattern(study, name), text) for text, stated in self._sentences(study) for name in stated]

@@ -37,8 +37,8 @@ FIGURES = (
 class ReportValidation:
     """Writes reports for validation studies and scores them against their references.
 
-    Of a mixture the figures count all studies together (:func:`llmrg.metrics.pooling.pooled_figures`); each member's own
-    stand beside them as ``MEMBER/FIGURE``.
+    Of a mixture the figures count all studies together (:func:`llmrg.metrics.pooling.pooled_figures`); the figures of
+    each member stand beside them as ``MEMBER/FIGURE``.
 
     Args:
         material: the training's studies.
