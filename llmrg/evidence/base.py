@@ -43,7 +43,12 @@ class Evidence:
 
 
 class EvidenceSource(Protocol):
-    """The extension point of the LLM systems: a module that turns features into evidence."""
+    """The extension point of the LLM systems: a module that turns features into evidence.
+
+    A source with losses of its own may have ``loss_items(batch) -> Mapping[str, Tensor]``: what each of them is a mean
+    over, counted from the batch's targets alone, so that micro-batches and processes are weighted exactly. Losses it
+    does not count are weighted by the number of studies.
+    """
 
     kind: str
 

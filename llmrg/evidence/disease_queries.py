@@ -17,7 +17,7 @@ from llmrg.language.token_space import TokenSpace
 from llmrg.studies.batches import VIEW_CODES, StudyBatch
 from llmrg.vision.features import VisualFeatures
 
-__all__ = ["DiseaseAnswers", "DiseaseQueries", "DiseaseQuerySource", "diagnosis_losses"]
+__all__ = ["DiseaseAnswers", "DiseaseQueries", "DiseaseQuerySource", "diagnosis_items", "diagnosis_losses"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +138,19 @@ def diagnosis_losses(logits: Tensor, targets: Mapping[str, Tensor], *, smoothing
     return {"presence": presence, "side": (side * known).sum() / known.sum().clamp(min=1)}
 
 
+def diagnosis_items(targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Count what the losses of :func:`diagnosis_losses` are means over.
+
+    Args:
+        targets: as there.
+
+    Returns:
+        ``presence`` and ``side``, scalars (long).
+    """
+    observed = targets.get("observed", torch.ones_like(targets["present"]))
+    return {"presence": observed.sum().long(), "side": targets["side_known"].sum().long()}
+
+
 class DiseaseQuerySource(nn.Module):
     """Evidence of the disease queries: their tokens with what they decided written into them.
 
@@ -198,6 +211,12 @@ class DiseaseQuerySource(nn.Module):
             state={"tokens": answers.tokens, "probabilities": probabilities, "attention": answers.attention},
             records=self._records(probabilities) if with_records else [],
         )
+
+    def loss_items(self, batch: StudyBatch) -> dict[str, Tensor]:
+        """Count what each of this source's losses is a mean over, by the loss's name."""
+        if "present" not in batch.tensors:
+            return {}
+        return {f"diagnosis_{name}": count for name, count in diagnosis_items(batch.tensors).items()}
 
     def _records(self, probabilities: Tensor) -> list[dict[str, object]]:
         records: list[dict[str, object]] = []

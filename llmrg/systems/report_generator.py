@@ -134,11 +134,25 @@ class ReportGenerator(nn.Module):
             found[kind] = source(features, batch, self.space, found, with_records=with_records)
         return found
 
+    def loss_items(self, batch: StudyBatch) -> dict[str, Tensor]:
+        """Count what the sources' losses are means over: by name of the loss, and ``studies`` for any other.
+
+        Returns:
+            Scalars (long); the names are the same for every batch with targets.
+        """
+        items = {"studies": torch.tensor(len(batch), device=batch.pixels.device)}
+        for source in self.sources.values():
+            count = getattr(source, "loss_items", None)
+            if count is not None:
+                items.update(count(batch))
+        return items
+
     def forward(
         self,
         batch: StudyBatch,
         labels: Tensor | None = None,
         num_items_in_batch: Tensor | int | None = None,
+        loss_items: Mapping[str, Tensor] | None = None,
         **_: Any,
     ) -> dict[str, Any]:
         """Compute the loss of writing the target reports, and the sources' own losses.
@@ -146,8 +160,10 @@ class ReportGenerator(nn.Module):
         Args:
             batch: carries ``report_ids`` and ``report_mask``.
             labels: [B, R]; only counted, by the Trainer.
-            num_items_in_batch: target tokens of all micro-batches of this optimiser step, which the language loss is
-                divided by; the sources' losses (batch means) are weighted by this micro-batch's share of them.
+            num_items_in_batch: target tokens of all micro-batches and processes of this optimiser step, which the
+                language loss is divided by; None: those of this batch.
+            loss_items: sums of :meth:`loss_items` over all of them; the sources' losses are weighted by this
+                micro-batch's share. None: this batch is all there is.
 
         Returns:
             ``loss`` and ``output`` (:class:`SystemOutput`).
@@ -162,12 +178,13 @@ class ReportGenerator(nn.Module):
             position_ids=assembled.position_ids,
             num_items_in_batch=num_items_in_batch,
         )
-        share: Tensor | float = 1.0
-        if num_items_in_batch is not None:
-            share = reports.mask.sum() / num_items_in_batch
+        own = self.loss_items(batch) if loss_items is not None else {}
         parts = {"language": language}
         for found in evidence.values():
-            parts.update({name: share * value for name, value in found.losses.items()})
+            for name, value in found.losses.items():
+                counted = name if name in own else "studies"
+                share = own[counted] / loss_items[counted].clamp(min=1) if loss_items is not None else 1.0
+                parts[name] = share * value
         loss = torch.stack([part.float() for part in parts.values()]).sum()
         detached = {name: part.detach() for name, part in parts.items()}
         return {"loss": loss, "output": SystemOutput(loss=loss, parts=detached, logits=logits)}

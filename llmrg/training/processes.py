@@ -135,7 +135,7 @@ def _connect() -> Any:
             raise UserError(
                 f"The processes of this launch do not find each other ({_first_line(error)})",
                 where=f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}",
-                next_step="check main_process_ip, main_process_port and machine_rank of the launch file on each machine",
+                next_step="check main_process_ip, main_process_port and machine_rank on each machine",
             ) from error
     return _store
 

@@ -32,7 +32,6 @@ from llmrg.studies.study import Study
 from llmrg.systems.build import EMBEDDED, ArtefactPaths, encoder_config
 from llmrg.text.sentences import split_sentences
 from llmrg.training.material import TrainingMaterial
-from llmrg.training.processes import is_main_process, wait_for_everyone
 from llmrg.training.settings import STAGES, TrainConfig
 from retrieval_index import Record, RetrievalIndex
 
@@ -45,7 +44,7 @@ NORMAL = "normal"
 
 @dataclass(kw_only=True)
 class StageBuilder:
-    """Builds the artefacts of a training, or takes those that fit.
+    """Builds the artefacts of a training, or takes those that fit; the work of one process (see ``by_main_process``).
 
     Args:
         config: the training.
@@ -105,10 +104,7 @@ class StageBuilder:
         if stage not in builders:
             raise UserError(f"Unknown stage {stage!r}", allowed=STAGES, got=stage)
         logger.info("%s: building %s", stage, self.path(stage))
-        trains = stage in ("language_model", "disease_classifier")
-        if trains or is_main_process():  # networks are trained by all processes together; the rest is made once
-            builders[stage]()
-        wait_for_everyone()
+        builders[stage]()
         return self.path(stage)
 
     def fits(self, stage: str) -> bool:

@@ -19,7 +19,8 @@ from llmrg.pretraining.time_limit import TimeLimit
 from llmrg.studies.dataset import StudyDataset
 from llmrg.systems.report_generator import ReportGenerator
 from llmrg.training.checkpoints import CompletionMarker, EarlyEnd
-from llmrg.training.processes import world_size
+from llmrg.training.launching import require_deepspeed
+from llmrg.training.processes import PATIENCE, open_process_group, runs_on_gpu, world_size
 from llmrg.training.settings import LoopConfig
 from llmrg.training.validation import ReportValidation
 
@@ -65,6 +66,8 @@ class GeneratorTrainer(Trainer):
         self.loop = loop
         self.validation = validation
         self._parts: dict[str, list[torch.Tensor]] = {}
+        self._logged_step = 0
+        self._loss_items: dict[str, torch.Tensor] | None = None
         super().__init__(**options)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
@@ -72,6 +75,19 @@ class GeneratorTrainer(Trainer):
         if self.optimizer is None:
             self.optimizer = torch.optim.AdamW(parameter_groups(self.model, self.loop), lr=self.loop.learning_rate)
         return self.optimizer
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> Any:
+        """Take the micro-batches of one step and count, over all processes, what their losses are means over."""
+        samples, tokens = super().get_batch_samples(epoch_iterator, num_batches, device)
+        system: ReportGenerator = self.accelerator.unwrap_model(self.model)
+        counted = [system.loss_items(sample["batch"]) for sample in samples]
+        self._loss_items = None
+        if counted:
+            names = sorted(counted[0])
+            own = torch.stack([torch.stack([items[name] for name in names]) for items in counted]).sum(0)
+            total = self.accelerator.reduce(own.to(device), reduction="sum")
+            self._loss_items = dict(zip(names, total, strict=True))
+        return samples, tokens
 
     def compute_loss(
         self,
@@ -81,21 +97,24 @@ class GeneratorTrainer(Trainer):
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
         """Run the system and keep the loss's parts for the log."""
-        outputs = model(**inputs, num_items_in_batch=num_items_in_batch)
+        outputs = model(**inputs, num_items_in_batch=num_items_in_batch, loss_items=self._loss_items)
         for name, value in outputs["output"].parts.items():
-            self._parts.setdefault(name, []).append(value)
+            self._parts.setdefault(name, []).append(value.float())
         loss = outputs["loss"]
         if num_items_in_batch is not None and self.args.average_tokens_across_devices and self.args.n_gpu <= 1:
             loss = loss * self.accelerator.num_processes
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the means of the loss's parts since the last line."""
+        """Add the loss's parts: sums over micro-batches and processes, means over the steps since the last line."""
         if "loss" in logs and self._parts:
-            scale = self.args.gradient_accumulation_steps
-            for name, values in self._parts.items():
-                logs[f"loss_{name}"] = round(float(torch.stack(values).mean()) * scale, 4)
+            names = sorted(self._parts)
+            own = torch.stack([torch.stack(self._parts[name]).sum() for name in names])
+            sums = self.accelerator.reduce(own, reduction="sum")
+            steps = max(1, self.state.global_step - self._logged_step)
+            logs |= {f"loss_{name}": value / steps for name, value in zip(names, sums.tolist(), strict=True)}
             self._parts.clear()
+            self._logged_step = self.state.global_step
         super().log(logs, start_time)
 
     def evaluate(
@@ -143,7 +162,11 @@ def build_trainer(
     per_epoch = math.ceil(len(dataset) / (config.batch_size * processes * config.accumulation))
     steps = max(1, math.ceil(per_epoch * config.epochs))
     interval = max(1, steps // config.evaluations)
-    on_gpu = torch.cuda.is_available()
+    on_gpu = runs_on_gpu()
+    open_process_group()
+    for parameter in system.parameters():
+        if parameter.dim() and parameter.stride(-1) != 1:  # DeepSpeed sends parameters as bytes
+            parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
     strategy = "no" if dry_run else "steps"
     arguments = TrainingArguments(
         output_dir=str(folder),
@@ -176,6 +199,7 @@ def build_trainer(
         dataloader_pin_memory=on_gpu,
         ddp_backend="gloo" if processes > 1 and not on_gpu else None,
         ddp_find_unused_parameters=True if processes > 1 else None,
+        ddp_timeout=int(PATIENCE.total_seconds()),
         disable_tqdm=True,
         label_names=["labels"],
     )
@@ -189,6 +213,7 @@ def build_trainer(
         data_collator=system.collate,
         callbacks=[AugmentationEpoch(), TimeLimit(config.max_minutes), EarlyEnd(), CompletionMarker(), *callbacks],
     )
+    require_deepspeed(trainer.is_deepspeed_enabled)
     if logs is not None and config.tensorboard and not dry_run:
         tensorboard = TensorBoardCallback()
         tensorboard.logging_dir = str(logs)

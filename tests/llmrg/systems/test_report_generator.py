@@ -107,15 +107,20 @@ def test_two_micro_batches_give_the_gradient_of_one_batch(config, material, tiny
         torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-7, msg=name)
 
 
-def test_source_losses_of_micro_batches_are_weighted_by_their_share(config, material, tiny_run) -> None:
+def test_losses_of_micro_batches_add_up_to_those_of_the_whole_batch(config, material, tiny_run) -> None:
+    """However unevenly tokens, hedged findings and stated sides are spread over the micro-batches."""
     system = build(config, tiny_run, tune_vision=True).eval()
-    parts = [inputs(system, material, rows) for rows in ([0, 1], [2, 3, 4])]
-    tokens = [int((part["labels"] != -100).sum()) for part in parts]
-    for part, own in zip(parts, tokens, strict=True):
-        alone = system(**part)["output"].parts
-        shared = system(**part, num_items_in_batch=sum(tokens))["output"].parts
-        for name in ("language", "diagnosis_presence", "diagnosis_side"):
-            assert shared[name].item() == pytest.approx(alone[name].item() * own / sum(tokens), rel=1e-5, abs=1e-7)
+    parts = [inputs(system, material, rows) for rows in ([0], [1, 2, 3, 4], [5, 6])]
+    whole = system(**inputs(system, material, list(range(7))))["output"]
+    tokens = sum((part["labels"] != -100).sum() for part in parts)
+    counted = [system.loss_items(part["batch"]) for part in parts]
+    items = {name: sum(own[name] for own in counted) for name in counted[0]}
+    assert items.keys() == {"studies", "diagnosis_presence", "diagnosis_side"}
+    assert items["studies"] == 7
+    outputs = [system(**part, num_items_in_batch=tokens, loss_items=items)["output"] for part in parts]
+    for name, expected in whole.parts.items():
+        assert sum(output.parts[name] for output in outputs).item() == pytest.approx(expected.item(), rel=1e-5), name
+    assert sum(output.loss for output in outputs).item() == pytest.approx(whole.loss.item(), rel=1e-5)
 
 
 FOREIGN = ("patterns", "visual", "reports", "labels", "base_layer", "embed_tokens", "retrieved_context.encoder")
