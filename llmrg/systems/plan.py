@@ -24,7 +24,17 @@ from llmrg.systems.build import MEMORIES, build_sources, encoder_config
 from llmrg.systems.settings import SystemConfig
 from retrieval_index import Record, RetrievalIndex
 
-__all__ = ["LanguageDimensions", "PartPlan", "SystemPlan", "embedded_dimensions", "find_dimensions", "plan_system"]
+__all__ = [
+    "LanguageDimensions",
+    "PartPlan",
+    "SystemPlan",
+    "count_parts",
+    "embedded_dimensions",
+    "find_dimensions",
+    "part_of",
+    "plan_system",
+    "planned_system",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +136,17 @@ def plan_system(
     Raises:
         UserError: a trunk or a language model that cannot be built.
     """
+    return count_parts(planned_system(config, data, language_model, report_width=report_width))
+
+
+def planned_system(
+    config: SystemConfig, data: Data, language_model: LanguageDimensions, *, report_width: int | None = None
+) -> nn.ModuleDict:
+    """Build the modules of a system on the meta device; arguments as of :func:`plan_system`.
+
+    Returns:
+        ``encoder``, ``sources`` and ``language_model``.
+    """
     vision = replace(config.vision, pretrained=False, checkpoint=None)
     config = replace(config, vision=vision)
     decoder = LanguageModel.planned(config.language_model, language_model.architecture)
@@ -141,23 +162,28 @@ def plan_system(
         )
     if not config.tune_vision:
         encoder.requires_grad_(False)
-    whole = nn.ModuleDict(
+    return nn.ModuleDict(
         {
             "encoder": encoder,
             "sources": nn.ModuleDict({source.kind: cast(nn.Module, source) for source in sources}),
             "language_model": decoder,
         }
     )
+
+
+def count_parts(system: nn.Module) -> SystemPlan:
+    """Count the parameters of what :func:`planned_system` built."""
     counts: dict[str, tuple[int, int]] = {}
-    for name, parameter in whole.named_parameters():
-        part = _part(name)
+    for name, parameter in system.named_parameters():
+        part = part_of(name)
         total, trainable = counts.get(part, (0, 0))
         size = parameter.numel()
         counts[part] = (total + size, trainable + size * parameter.requires_grad)
     return SystemPlan(parts={name: PartPlan(total=a, trainable=b) for name, (a, b) in counts.items()})
 
 
-def _part(name: str) -> str:
+def part_of(name: str) -> str:
+    """Name the part of a system that a parameter belongs to."""
     first, second, third, *_ = name.split(".")
     if first == "encoder":
         return "vision" if second == "backbone" else "disease_queries"
