@@ -18,6 +18,7 @@ from llmrg.config import load_config, to_mapping
 from llmrg.errors import UserError
 from llmrg.evidence.encoder import build_encoder
 from llmrg.findings.vocabulary import get_vocabulary
+from llmrg.studies.mixture import MixtureConfig
 from llmrg.studies.phantoms.dataset import draw_dataset
 from llmrg.studies.reading import read_studies
 from llmrg.studies.settings import DataConfig
@@ -135,15 +136,25 @@ def test_whole_system_is_planned(path: Path) -> None:
 def test_small_training_is_built_for_real(path: Path, tmp_path: Path) -> None:
     """Every stage and one step of the system at its full size, on a handful of phantoms; nothing is left behind."""
     config: TrainConfig = load(path)
-    data, layout = tmp_path / "data", config.data.format
-    if layout == "table":
-        layout = "ped-xray" if config.data.language == "zh" else "chexpert-plus"
-    draw_dataset(data, format=layout, studies=24, seed=1, size=config.data.image_size, preset="easy", workers=1)
-    if layout != config.data.format:
-        write_table(data, layout, config.data)
+    roots = []
+    for key, member in datasets(config.data).items():
+        data, layout = tmp_path / key, member.format
+        if layout == "table":
+            layout = "ped-xray" if member.language == "zh" else "chexpert-plus"
+        draw_dataset(data, format=layout, studies=24, seed=1, size=member.image_size, preset="easy", workers=1)
+        if layout != member.format:
+            write_table(data, layout, member)
+        roots.append(f"{key}.root={data}")
     out = tmp_path / "out"
-    train(path, [f"data.root={data}", f"out={out / 'run'}", "decoding.max_new_tokens=4"], dry_run=True)
+    train(path, [*roots, f"out={out / 'run'}", "decoding.max_new_tokens=4"], dry_run=True)
     assert not out.exists()
+
+
+def datasets(data: DataConfig | MixtureConfig) -> dict[str, DataConfig]:
+    """The datasets of a training by the key of their configuration."""
+    if isinstance(data, MixtureConfig):
+        return {f"data.members.{name}.data": member.data for name, member in data.members.items()}
+    return {"data": data}
 
 
 def write_table(root: Path, layout: str, config: DataConfig) -> None:
@@ -180,5 +191,7 @@ def test_a_benchmark_fits_the_trainings_of_its_runs(path: Path) -> None:
     for entry in benchmark.systems:
         assert entry.run is None or entry.run in trained, f"no shipped training writes {entry.run}"
         if entry.run is not None:
-            root = benchmark.data.root if path.stem.endswith("_shifted") else trained[entry.run].data.root
-            assert dataclasses.replace(trained[entry.run].data, root=root) == benchmark.data
+            own = list(datasets(trained[entry.run].data).values())
+            if path.stem.endswith("_shifted"):
+                own = [dataclasses.replace(data, root=benchmark.data.root) for data in own]
+            assert benchmark.data in own

@@ -69,7 +69,9 @@ class DiagnosisHints(nn.Module):
     ) -> Evidence:
         """Give one line of words a study."""
         rows = earlier["disease_queries"].state["probabilities"].tolist()
-        languages = [study.language for study in batch.studies] if self.language is None else [self.language] * len(rows)
+        languages = (
+            [study.language for study in batch.studies] if self.language is None else [self.language] * len(rows)
+        )
         words = [
             finding_words(predicted_findings(row, self.vocabulary, threshold=self.threshold), self.vocabulary, language)
             for row, language in zip(rows, languages, strict=True)

@@ -17,8 +17,8 @@ from llmrg.generation.records import prediction_record
 from llmrg.generation.writing import write_reports
 from llmrg.language.context import render_context
 from llmrg.language.settings import DecodingConfig
-from llmrg.studies.reading import read_studies
 from llmrg.studies.mixture import Data
+from llmrg.studies.reading import read_studies
 from llmrg.systems.run import Run, open_run
 
 __all__ = ["DatasetReports", "generate_dataset"]
@@ -150,10 +150,11 @@ def _fitting(run: Run, data: Data | None) -> Data:
     if data is None:
         return run.config.data
     trained = run.config.data
+    known = " and ".join(trained.languages)
     for language in data.languages:
         if language not in trained.languages:
             raise UserError(
-                f"The run was trained with data.language={' and '.join(trained.languages)}, but the data have {language}",
+                f"The run was trained with data.language={known}, but the data have {language}",
                 where=str(run.directory),
                 next_step=f"set language={trained.languages[0]}",
             )

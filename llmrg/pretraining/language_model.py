@@ -217,7 +217,7 @@ _Sample = tuple[list[int], list[int], bool, str]
 
 
 class _Reports(Dataset[_Sample]):
-    """Hints, texts as token ids (closed by end-of-text unless cut), whether the text is a whole report, its language."""
+    """Hints, texts as token ids (closed by end-of-text unless cut), whether each is a whole report, its language."""
 
     def __init__(
         self,

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from llmrg.errors import UserError
+from llmrg.studies._hashing import hash_texts
 from llmrg.studies.study_table import StudyTable, StudyTableBuilder
 
 __all__ = ["join_tables"]
@@ -23,8 +26,8 @@ def join_tables(tables: Mapping[str, StudyTable]) -> StudyTable:
     Raises:
         UserError: an identifier made so is taken already.
     """
-    studies = _used_by_several(table.ids for table in tables.values())
-    patients = _used_by_several(table.patient_ids for table in tables.values())
+    studies = _used_by_several(tables.values(), "id")
+    patients = _used_by_several(tables.values(), "patient_id")
     builder = StudyTableBuilder()
     bad: list[tuple[str, str]] = []
     set_aside: dict[str, int] = {}
@@ -46,11 +49,15 @@ def join_tables(tables: Mapping[str, StudyTable]) -> StudyTable:
     return builder.finish(bad=bad, set_aside=set_aside)
 
 
-def _used_by_several(columns: Iterable[Iterable[str]]) -> set[str]:
+def _used_by_several(tables: Iterable[StudyTable], name: str) -> set[str]:
+    """Texts of a column that occur in more than one table; by hashes first, so that millions take little memory."""
+    hashed = [(table, hash_texts(table.column(name))) for table in tables]
+    values, counts = np.unique(np.concatenate([np.unique(hashes) for _, hashes in hashed]), return_counts=True)
+    suspects = values[counts > 1]
     seen: set[str] = set()
     several: set[str] = set()
-    for column in columns:
-        own = set(column)
+    for table, hashes in hashed:
+        own = set(table.select(np.flatnonzero(np.isin(hashes, suspects))).column(name))
         several |= seen & own
         seen |= own
     return several

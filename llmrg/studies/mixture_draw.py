@@ -90,9 +90,7 @@ class MixtureDraw:
 
     def epoch(self, epoch: int) -> npt.NDArray[np.int64]:
         """Return the places of an epoch's items, ``[len(self)]``, member by member; the loader shuffles them."""
-        return np.concatenate(
-            [self._take(member, epoch * count, count) for member, count in enumerate(self.counts)]
-        )
+        return np.concatenate([self._take(member, epoch * count, count) for member, count in enumerate(self.counts)])
 
     def _take(self, member: int, start: int, count: int) -> npt.NDArray[np.int64]:
         """Items ``start`` to ``start + count`` of a member's endless rounds."""
