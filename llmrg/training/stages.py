@@ -162,9 +162,7 @@ class StageBuilder:
         if not isinstance(data, MixtureConfig):
             return {}
         weights = {name: member.weight for name, member in data.members.items()}
-        return {
-            "mixture": {"weights": weights, "temperature": data.temperature, "epoch_studies": data.epoch_studies}
-        }
+        return {"mixture": {"weights": weights, "temperature": data.temperature, "epoch_studies": data.epoch_studies}}
 
     def _teacher_hash(self) -> str | None:
         teacher = self.config.stages.disease_classifier.teacher
