@@ -32,10 +32,9 @@ def decode_png(path: Path, content: bytes, *, max_pixels: int) -> PilImage.Image
         ImageError: not sound, rows missing, or 16-bit colours that Pillow would cut to almost nothing.
     """
     sound = sound_png(path, content, max_pixels=max_pixels)
-    picture = _load(path, PngImageFile, sound.content)
-    last = picture.getpixel((picture.width - 1, picture.height - 1))
-    # Missing rows stay 0. Only then is inflating a second time worth its while.
-    if (sound.interlaced or not np.any(last)) and not sound.is_complete():
+    picture = _load(path, _MarkedPng, sound.content)
+    unwritten = sound.interlaced or picture.getpixel(_last(picture)) == _ink(picture)
+    if unwritten and not sound.is_complete():  # the film may have that very value: only inflating it again tells
         raise ImageError(path, "is truncated (broken PNG data)")
     # Of 16-bit colours Pillow keeps the high byte: the picture if it uses the whole range, else next to nothing.
     if sound.colour and sound.bits == 16 and np.asarray(picture)[..., :3].max() < 128:
@@ -88,6 +87,26 @@ def upright(path: Path, picture: PilImage.Image) -> PilImage.Image:
         raise ImageError(path, "has EXIF data that cannot be read") from None
 
 
+class _MarkedPng(PngImageFile):
+    """A PNG whose last pixel is marked before decoding: Pillow stops at missing rows without a word."""
+
+    def load_prepare(self) -> None:
+        super().load_prepare()
+        self.im.putpixel(_last(self), _ink(self))
+
+
+def _last(picture: PilImage.Image) -> tuple[int, int]:
+    return picture.width - 1, picture.height - 1
+
+
+def _ink(picture: PilImage.Image) -> int | tuple[int, ...]:
+    """A value that films rarely end with."""
+    if picture.mode == "1":
+        return 255
+    bands = len(picture.getbands())
+    return (165,) * bands if bands > 1 else 165
+
+
 def _load(
     path: Path, kind: type[PngImageFile | JpegImageFile], content: bytes, at_least: int | None = None
 ) -> ImageFile.ImageFile:
@@ -103,5 +122,5 @@ def _load(
             return picture
     except Exception as error:  # Pillow's plugins raise almost anything on broken files
         reason = "is truncated" if "truncated" in str(error).lower() else "cannot be decoded"
-        name = "PNG" if kind is PngImageFile else "JPEG"
+        name = "JPEG" if kind is JpegImageFile else "PNG"
         raise ImageError(path, f"{reason} (broken {name} data)") from None

@@ -229,6 +229,27 @@ def test_wrong_checksums_and_missing_chunks_are_refused(tmp_path: Path) -> None:
             load_image(path)
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("value", [0, 165, 255])
+def test_missing_rows_are_seen_whatever_the_film_ends_with(tmp_path: Path, mode: str, value: int) -> None:
+    kind = np.uint16 if mode == "I;16" else np.uint8
+    film = np.full((40, 30), value, dtype=kind)
+    picture = Image.fromarray(film) if mode == "I;16" else Image.fromarray(film).convert(mode)
+    buffer, path = BytesIO(), tmp_path / "film.png"
+    picture.save(buffer, "PNG")
+    content = buffer.getvalue()
+    path.write_bytes(content)
+    assert load_image(path).shape == (40, 30)
+    at = content.index(b"IDAT")
+    length = struct.unpack(">I", content[at - 4 : at])[0]
+    raw = zlib.decompress(content[at + 4 : at + 4 + length])
+    for rows in (39, 20, 0):
+        short = _chunk(b"IDAT", zlib.compress(raw[: len(raw) // 40 * rows]))
+        path.write_bytes(content[: at - 4] + short + content[at + 8 + length :])
+        with pytest.raises(ImageError, match="truncated"):
+            load_image(path)
+
+
 def test_bytes_after_the_end_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "film"
     for kind in ("PNG", "JPEG"):
