@@ -55,6 +55,8 @@ Member = Annotated[str | None, typer.Option(metavar="NAME", help="Which data set
 Workers = Annotated[int | None, typer.Option(help="Processes; by default one a core.", min=1)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Build everything, run one batch, write nothing and stop.")]
 
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last complete checkpoint.")]
+
 
 class Kind(StrEnum):
     """What ``llmrg pretrain`` trains."""
@@ -228,7 +230,7 @@ def split(
 
 
 @app.command()
-def pretrain(kind: Kind, config: Configuration, overrides: Overrides = None) -> None:
+def pretrain(kind: Kind, config: Configuration, overrides: Overrides = None, resume: Resume = False) -> None:
     """Train a part before the generator, from the training split alone.
 
     CONFIG is that of the training that will use it. ``llmrg train`` builds what is missing by itself; this builds one
@@ -237,7 +239,7 @@ def pretrain(kind: Kind, config: Configuration, overrides: Overrides = None) -> 
     from llmrg.training.run import build_stage
 
     stage = kind.value.replace("-", "_")
-    typer.echo(build_stage(stage, config, overrides or (), producer=f"llmrg pretrain {kind.value}"))
+    typer.echo(build_stage(stage, config, overrides or (), resume=resume, producer=f"llmrg pretrain {kind.value}"))
 
 
 @app.command("build-memory")
@@ -312,12 +314,15 @@ def train(
     config: Configuration,
     overrides: Overrides = None,
     dry_run: DryRun = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last complete checkpoint.")] = False,
+    resume: Resume = False,
+    allow_changes: Annotated[
+        bool, typer.Option("--allow-changes", help="With --resume: go on although settings of the loop changed.")
+    ] = False,
 ) -> None:
     """Train a system; the same as ``accelerate launch -m llmrg.train CONFIG``."""
     from llmrg.training.run import train as train_system
 
-    typer.echo(train_system(config, overrides or (), dry_run=dry_run, resume=resume))
+    typer.echo(train_system(config, overrides or (), dry_run=dry_run, resume=resume, allow_changes=allow_changes))
 
 
 @app.command()

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from llmrg.errors import LlmrgError, UserError
+from llmrg.errors import LlmrgError, StoppedBySignalError, UserError
 
 __all__ = ["TRACEBACK_VARIABLE", "describe_error", "print_json", "run_command", "start_logging"]
 
@@ -32,11 +32,15 @@ def run_command(command: Callable[[], Any]) -> int:
         command: what to run; it may end by itself through ``SystemExit``.
 
     Returns:
-        0, 2 after a user's error (also a full disk, a missing permission), 130 after Ctrl-C, 1 after anything else.
+        0, 2 after a user's error (also a full disk, a missing permission), 130 after Ctrl-C (128 + its
+        number after any other signal that a training answers), 1 after anything else.
         With ``LLMRG_TRACEBACK=1`` errors pass through instead.
     """
     try:
         command()
+    except StoppedBySignalError as stopped:
+        _tell(stopped.message)
+        return 128 + stopped.number
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else _INTERNAL if stop.code else 0
         if code == _INTERRUPTED:

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import signal
 from collections.abc import Iterable
 
-__all__ = ["BadStudyError", "LlmrgError", "TooManyBadStudiesError", "UserError", "nearest_spelling"]
+__all__ = [
+    "BadStudyError",
+    "LlmrgError",
+    "StoppedBySignalError",
+    "TooManyBadStudiesError",
+    "UserError",
+    "nearest_spelling",
+]
 
 
 class LlmrgError(Exception):
@@ -68,6 +76,26 @@ class BadStudyError(LlmrgError):
 
 class TooManyBadStudiesError(UserError):
     """More studies were set aside than the configuration tolerates."""
+
+
+class StoppedBySignalError(SystemExit):
+    """A signal ended the work; what was saved is whole. The exit code is 128 + the signal's number.
+
+    Args:
+        number: of the signal.
+        done: how far the work had come, as a clause.
+        next_step: how to go on.
+    """
+
+    def __init__(self, number: int, *, done: str = "", next_step: str = "") -> None:
+        self.number = number
+        parts = [f"Stopped by {signal.Signals(number).name}", *([done] if done else [])]
+        self.message = ", ".join(parts) + (f"; {next_step}." if next_step else ".")
+        super().__init__(128 + number)
+
+    def __str__(self) -> str:
+        """The one line for the user."""
+        return self.message
 
 
 def nearest_spelling(word: str, choices: Iterable[str]) -> str | None:

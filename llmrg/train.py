@@ -1,4 +1,7 @@
-"""Training under a launcher: ``accelerate launch -m llmrg.train CONFIG [--resume] [--dry-run] [key.sub=value ...]``."""
+"""Training under a launcher, one process of it.
+
+accelerate launch -m llmrg.train CONFIG [--resume [--allow-changes]] [--dry-run] [key.sub=value ...]
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from llmrg.errors import UserError
 
 __all__ = ["main"]
 
-OPTIONS = ("--resume", "--dry-run", "--verbose", "--help")
+OPTIONS = ("--resume", "--allow-changes", "--dry-run", "--verbose", "--help")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -38,6 +41,7 @@ def _train(arguments: list[str]) -> None:
         values[1:],
         dry_run="--dry-run" in options,
         resume="--resume" in options,
+        allow_changes="--allow-changes" in options,
         producer="accelerate launch -m llmrg.train",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,13 +14,15 @@ import numpy as np
 import torch
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from llmrg.artefacts import Manifest, atomic_directory, write_text
 from llmrg.evidence.disease_queries import diagnosis_losses
 from llmrg.evidence.encoder import EncoderConfig, StudyEncoder, build_encoder, save_encoder
 from llmrg.pretraining.augmentation_epoch import AugmentationEpoch
+from llmrg.pretraining.checkpointed_trainer import CheckpointedTrainer
+from llmrg.pretraining.checkpoints import checkpoints_in, discard, matching_checkpoint
 from llmrg.pretraining.precision import use_bf16
 from llmrg.pretraining.settings import DiseaseClassifierConfig
 from llmrg.pretraining.teacher import Teacher
@@ -51,6 +54,14 @@ class _Classifier(nn.Module):
             loss = loss + self.settings.teacher_weight * self.teacher(batch, features, answers)
         return {"loss": loss}
 
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+        """Return what is trained, for checkpoints: the encoder, in the memory layout that safetensors wants."""
+        return {name: tensor.contiguous() for name, tensor in self.encoder.state_dict().items()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Load what :meth:`state_dict` returned; always strict."""
+        return self.encoder.load_state_dict(state_dict)
+
 
 def _collate(samples: Sequence[StudySample]) -> dict[str, StudyBatch]:
     return {"batch": collate_studies(samples)}
@@ -69,6 +80,8 @@ def pretrain_disease_classifier(
     split_hash: str,
     languages: tuple[str, ...],
     callbacks: Sequence[TrainerCallback] = (),
+    checkpoints: Path | None = None,
+    resume: bool = False,
     dry_run: bool = False,
 ) -> Path:
     """Train trunk and disease queries and save them as a ``disease_classifier`` artefact.
@@ -85,6 +98,8 @@ def pretrain_disease_classifier(
         split_hash: hash over the training studies' ids.
         languages: of the reports the labels were read from.
         callbacks: further Trainer callbacks (progress).
+        checkpoints: folder for a checkpoint after every epoch and on a signal, removed at the end; None makes none.
+        resume: go on from the last whole checkpoint there, if it is of this configuration and these studies.
         dry_run: two steps, nothing saved.
 
     Returns:
@@ -92,9 +107,12 @@ def pretrain_disease_classifier(
     """
     torch.manual_seed(seed)
     model = _Classifier(build_encoder(encoder), config)
+    saving = checkpoints is not None and not dry_run
+    identity = json.loads(json.dumps({"configuration": dict(configuration), "split_hash": split_hash}))
     with tempfile.TemporaryDirectory(prefix="llmrg-classifier-") as scratch:
+        folder = checkpoints if checkpoints is not None and saving else Path(scratch)
         arguments = TrainingArguments(
-            output_dir=scratch,
+            output_dir=str(folder),
             per_device_train_batch_size=config.batch_size,
             num_train_epochs=config.epochs,
             max_steps=2 if dry_run else -1,
@@ -106,7 +124,7 @@ def pretrain_disease_classifier(
             bf16=use_bf16(config.precision),
             use_cpu=not torch.cuda.is_available(),
             seed=seed,
-            save_strategy="no",
+            save_strategy="epoch" if saving else "no",
             eval_strategy="no",
             report_to=[],
             logging_strategy="epoch",
@@ -115,7 +133,8 @@ def pretrain_disease_classifier(
             dataloader_pin_memory=torch.cuda.is_available(),
             disable_tqdm=True,
         )
-        trainer = Trainer(
+        trainer = CheckpointedTrainer(
+            identity=identity,
             model=model,
             args=arguments,
             train_dataset=training,
@@ -123,7 +142,12 @@ def pretrain_disease_classifier(
             callbacks=[AugmentationEpoch(), TimeLimit(config.max_minutes), *callbacks],
         )
         trainer.remove_callback(PrinterCallback)  # our own progress callback speaks instead
-        trainer.train()
+        last = matching_checkpoint(folder, identity) if resume else None
+        trainer.accelerator.wait_for_everyone()
+        if last is None and trainer.is_world_process_zero():
+            for _, path in checkpoints_in(folder):
+                discard(path)
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
     trained = model.encoder.eval()
     if dry_run:
         return out
@@ -147,6 +171,8 @@ def pretrain_disease_classifier(
                     "validation": scores,
                 },
             ).write(directory)
+        if checkpoints is not None:
+            shutil.rmtree(checkpoints, ignore_errors=True)
     trainer.accelerator.wait_for_everyone()
     return out
 

@@ -16,10 +16,12 @@ import torch
 from llmrg.artefacts import is_complete, read_manifest
 from llmrg.config import dump_config, load_config
 from llmrg.errors import UserError
+from llmrg.pretraining.signals import catch_signals
 from llmrg.systems.build import ArtefactPaths, build_system
 from llmrg.systems.privacy import survey_patient_data
 from llmrg.systems.report_generator import ReportGenerator
 from llmrg.systems.run import RunConfig, kept_artefacts, save_run
+from llmrg.training.artefact_locks import ArtefactLocks
 from llmrg.training.card import model_card
 from llmrg.training.folder import TrainingFolder
 from llmrg.training.material import TrainingMaterial, read_material
@@ -34,12 +36,14 @@ __all__ = ["build_stage", "count_parameters", "train"]
 logger = logging.getLogger(__name__)
 
 
+@catch_signals()
 def train(
     config: TrainConfig | str | Path,
     overrides: Sequence[str] = (),
     *,
     dry_run: bool = False,
     resume: bool = False,
+    allow_changes: bool = False,
     producer: str = "llmrg train",
 ) -> Path:
     """Train a system: stages, generator, run.
@@ -48,29 +52,52 @@ def train(
         config: a configuration or its file.
         overrides: ``key.sub=value`` strings.
         dry_run: build everything, run one batch of each stage and stop, writing nothing.
-        resume: go on from the last whole checkpoint.
+        resume: go on from the last whole checkpoint, also of a stage that trains for long.
+        allow_changes: with ``resume``, go on although settings of the loop changed, with the new ones.
         producer: the command, for manifests.
 
     Returns:
         The run directory.
 
     Raises:
-        UserError: whatever is wrong with configuration, data or artefacts; or the run exists and differs.
+        UserError: whatever is wrong with configuration, data or artefacts; or the run exists and differs, or another
+            process is writing it.
+        StoppedBySignalError: SIGTERM, Ctrl-C or a closed terminal; what was saved is whole.
     """
     settings = config if isinstance(config, TrainConfig) else load_config(TrainConfig, config, overrides)
     _seed(settings.seed)
     material = read_material(settings.data)
     builder = StageBuilder(
-        config=settings, material=material, producer=producer, callbacks=lambda stage: [ProgressReport(stage)]
+        config=settings,
+        material=material,
+        producer=producer,
+        callbacks=lambda stage: [ProgressReport(stage)],
+        resume=resume,
     )
     if dry_run:
         return _dry_run(settings, material, builder)
-    if _is_finished(settings, material):
-        logger.info("%s is a finished run of this configuration and these studies; nothing to do", settings.out)
-        return settings.out
-    scratch = TrainingFolder(settings, split_hash=material.split_hash)
-    last = scratch.begin(resume=resume)
-    artefacts = builder.build_needed()
+    scratch = TrainingFolder(settings, split_hash=material.split_hash, allow_changes=allow_changes)
+    with scratch, ArtefactLocks(settings.artefacts_folder, settings.stage_names) as locks:
+        if _is_finished(settings, material):
+            logger.info("%s is a finished run of this configuration and these studies; nothing to do", settings.out)
+            scratch.end()
+            return settings.out
+        last = scratch.begin(resume=resume)
+        artefacts = locks.build(builder.open_stages, builder.build_needed)
+        return _train(settings, material, artefacts, scratch, last, allow_changes=allow_changes, producer=producer)
+
+
+def _train(
+    settings: TrainConfig,
+    material: TrainingMaterial,
+    artefacts: ArtefactPaths,
+    scratch: TrainingFolder,
+    last: Path | None,
+    *,
+    allow_changes: bool,
+    producer: str,
+) -> Path:
+    """Train the generator from the last checkpoint, if there is one, and save the run."""
     _seed(settings.seed)
     system = build_system(settings.system, settings.data, artefacts)
     long = system.count_long_reports(material.training)
@@ -91,6 +118,8 @@ def train(
         logs=scratch.logs,
         seed=settings.seed,
         callbacks=[ProgressReport(settings.system.name)],
+        identity=scratch.identity,
+        allow_changes=allow_changes,
     )
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     best = dict(_best_figures(trainer.state.log_history, trainer.state.best_metric, settings.training.metric))
@@ -101,8 +130,14 @@ def train(
     return settings.out
 
 
+@catch_signals()
 def build_stage(
-    stage: str, config: TrainConfig | str | Path, overrides: Sequence[str] = (), *, producer: str = "llmrg"
+    stage: str,
+    config: TrainConfig | str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    resume: bool = False,
+    producer: str = "llmrg",
 ) -> Path:
     """Build the artefact of one stage from a training configuration.
 
@@ -110,6 +145,7 @@ def build_stage(
         stage: one of :data:`llmrg.training.settings.STAGES`.
         config: a configuration or its file.
         overrides: ``key.sub=value`` strings.
+        resume: go on from the stage's last whole checkpoint, where it makes such.
         producer: the command, for the manifest.
 
     Returns:
@@ -122,8 +158,11 @@ def build_stage(
         material=read_material(settings.data),
         producer=producer,
         callbacks=lambda name: [ProgressReport(name)],
+        resume=resume,
     )
-    return builder.build(stage)
+    bases = ("language_model", "disease_classifier") if stage in ("memory", "index") else ()
+    with ArtefactLocks(settings.artefacts_folder, [*bases, stage]) as locks:
+        return locks.build(lambda: (stage,), lambda: builder.build(stage))
 
 
 def count_parameters(system: torch.nn.Module) -> dict[str, int]:

@@ -51,12 +51,14 @@ class StageBuilder:
         material: the studies; only the training split enters an artefact.
         producer: the command, for manifests.
         callbacks: makes Trainer callbacks (progress) for a stage, by its name.
+        resume: a stage that trains for long goes on from its last whole checkpoint.
     """
 
     config: TrainConfig
     material: TrainingMaterial
     producer: str
     callbacks: Callable[[str], Sequence[TrainerCallback]] = field(default=lambda name: ())
+    resume: bool = False
     _encoded: dict[str, Tensor] | None = field(default=None, init=False)
 
     def path(self, stage: str) -> Path:
@@ -245,6 +247,8 @@ class StageBuilder:
             split_hash=self.material.split_hash,
             languages=self.material.languages,
             callbacks=self.callbacks("disease_classifier"),
+            checkpoints=self.path("disease_classifier").with_name(".disease_classifier-training"),
+            resume=self.resume,
         )
         self._encoded = None
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainingArguments
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback
 
+from llmrg.pretraining import signals
 from llmrg.pretraining.augmentation_epoch import AugmentationEpoch
+from llmrg.pretraining.checkpointed_trainer import CheckpointedTrainer
 from llmrg.pretraining.precision import use_bf16
 from llmrg.pretraining.time_limit import TimeLimit
 from llmrg.studies.dataset import StudyDataset
 from llmrg.systems.report_generator import ReportGenerator
-from llmrg.training.checkpoints import CompletionMarker, EarlyEnd
+from llmrg.training.early_end import EarlyEnd
 from llmrg.training.launching import require_deepspeed
 from llmrg.training.processes import PATIENCE, open_process_group, runs_on_gpu, world_size
 from llmrg.training.settings import LoopConfig
@@ -50,13 +52,13 @@ def parameter_groups(system: nn.Module, config: LoopConfig) -> list[dict[str, An
     ]
 
 
-class GeneratorTrainer(Trainer):
+class GeneratorTrainer(CheckpointedTrainer):
     """transformers' Trainer for systems.
 
     Args:
         loop: the loop's configuration.
         validation: writes and scores validation reports.
-        **options: of the Trainer.
+        **options: of the :class:`CheckpointedTrainer`.
     """
 
     optimizer: torch.optim.Optimizer | None
@@ -117,14 +119,28 @@ class GeneratorTrainer(Trainer):
             self._logged_step = self.state.global_step
         super().log(logs, start_time)
 
+    def loop_state(self) -> dict[str, Any]:
+        """Add the loss's parts since the last line of the log."""
+        parts = {name: [float(value) for value in values] for name, values in self._parts.items()}
+        return {**super().loop_state(), "parts": parts}
+
+    def load_loop_state(self, state: dict[str, Any]) -> None:
+        """Put the loss's parts back, too."""
+        super().load_loop_state(state)
+        self._logged_step = self._globalstep_last_logged
+        device = self.args.device
+        self._parts = {
+            name: [torch.tensor(value, device=device) for value in values] for name, values in state["parts"].items()
+        }
+
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
     ) -> dict[str, float]:
         """Write and score validation reports, on all processes together."""
         system: ReportGenerator = self.accelerator.unwrap_model(self.model)
-        figures = self.validation(
-            system, process=self.accelerator.process_index, processes=self.accelerator.num_processes
-        )
+        processes = self.accelerator.num_processes
+        with signals.immediate(processes == 1):  # several processes end the evaluation together
+            figures = self.validation(system, process=self.accelerator.process_index, processes=processes)
         # A figure that these studies do not define (no finding stated or written) must not end the training.
         named = {f"{metric_key_prefix}_{self.loop.metric}": 0.0}
         named |= {f"{metric_key_prefix}_{name}": value for name, value in figures.items()}
@@ -144,6 +160,8 @@ def build_trainer(
     logs: Path | None = None,
     callbacks: Sequence[TrainerCallback] = (),
     dry_run: bool = False,
+    identity: Mapping[str, Any] | None = None,
+    allow_changes: bool = False,
 ) -> GeneratorTrainer:
     """Set the Trainer up.
 
@@ -157,6 +175,8 @@ def build_trainer(
         logs: folder for TensorBoard; None writes no such logs.
         callbacks: further callbacks (progress).
         dry_run: one step, nothing saved.
+        identity: what training this is, for its checkpoints.
+        allow_changes: see :class:`CheckpointedTrainer`.
     """
     processes = max(1, world_size())
     per_epoch = math.ceil(len(dataset) / (config.batch_size * processes * config.accumulation))
@@ -188,7 +208,6 @@ def build_trainer(
         eval_steps=interval,
         save_strategy=strategy,
         save_steps=interval,
-        save_total_limit=config.keep + 1,
         load_best_model_at_end=not dry_run,
         metric_for_best_model=f"eval_{config.metric}",
         greater_is_better=True,
@@ -206,12 +225,15 @@ def build_trainer(
     trainer = GeneratorTrainer(
         loop=config,
         validation=validation,
+        identity=identity,
+        keep=config.keep,
+        allow_changes=allow_changes,
         model=system,
         args=arguments,
         train_dataset=dataset,
         eval_dataset=dataset,
         data_collator=system.collate,
-        callbacks=[AugmentationEpoch(), TimeLimit(config.max_minutes), EarlyEnd(), CompletionMarker(), *callbacks],
+        callbacks=[AugmentationEpoch(), TimeLimit(config.max_minutes), EarlyEnd(), *callbacks],
     )
     require_deepspeed(trainer.is_deepspeed_enabled)
     if logs is not None and config.tensorboard and not dry_run:
