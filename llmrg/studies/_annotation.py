@@ -49,12 +49,15 @@ class Record:
         return next((text for key in keys if (text := report_text(self.fields.get(key)))), "")
 
 
-def read_annotation(path: Path, *, keys: Sequence[str], collector: Collector) -> Iterator[Record]:
+def read_annotation(
+    path: Path, *, keys: Sequence[str], optional: Sequence[str] = (), collector: Collector
+) -> Iterator[Record]:
     """Go through the entries of an annotation file; entries whose films cannot be read are named bad on the way.
 
     Args:
         path: the file.
         keys: keys that every entry must have beside ``id`` and ``image_path``.
+        optional: keys that are read where they are there, so that another spelling is refused.
         collector: where bad studies are named.
 
     Raises:
@@ -68,9 +71,11 @@ def read_annotation(path: Path, *, keys: Sequence[str], collector: Collector) ->
             raise UserError(f"The split {split!r} of the annotation is not a list of studies", where=str(path))
         if split not in _USUAL_SPLITS:
             logger.warning("the annotation %s has a split of the unusual name %r", path.name, split)
+        if not entries:
+            logger.warning("the split %r of %s is empty", split, path.name)
         for number, entry in enumerate(entries):
             where = f"{path}, {split}[{number}]"
-            require_keys(entry, ("id", *keys, "image_path"), where=where)
+            require_keys(entry, ("id", *keys, "image_path"), where=where, optional=("split", *optional))
             record = _record(entry, split=split, where=where, collector=collector)
             if record is not None:
                 yield record

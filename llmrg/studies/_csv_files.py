@@ -58,6 +58,8 @@ def read_csv(path: Path, *, columns: Iterable[str] | None = None, required: Iter
         # Arrow quotes the row, which may hold report text: its words are not passed on.
         counts = re.search(r"Expected (\d+) columns, got (\d+)", str(error))
         raise _broken(path, f"a row has {counts.group(2)} columns" if counts else "a row cannot be read") from None
+    except OSError as error:
+        raise _broken(path, "it cannot be unpacked") from error
 
 
 def _check_rows(path: Path) -> list[str]:

@@ -19,8 +19,8 @@ PROJECTIONS = "indiana_projections.csv"
 SECTIONS = ("findings", "impression", "comparison")
 
 
-def read_projections(path: Path) -> dict[str, dict[str, ViewName]]:
-    """Return the films of each study number with their views, in the file's order.
+def read_projections(path: Path, collector: Collector) -> dict[str, dict[str, ViewName]]:
+    """Return the films of each study number with their views, in the file's order; rows without them are named bad.
 
     Raises:
         UserError: a broken file, or a missing column.
@@ -28,8 +28,11 @@ def read_projections(path: Path) -> dict[str, dict[str, ViewName]]:
     table = read_csv(path, required=("uid", "filename", "projection"))
     films: dict[str, dict[str, ViewName]] = {}
     rows = zip(*(table.column(name).to_pylist() for name in ("uid", "filename", "projection")), strict=True)
-    for uid, name, projection in rows:
-        films.setdefault(text_of(uid), {})[text_of(name)] = normalise_view(projection)
+    for number, (uid, name, projection) in enumerate(rows, start=2):
+        if text_of(uid) and text_of(name):
+            films.setdefault(text_of(uid), {})[text_of(name)] = normalise_view(projection)
+        else:
+            collector.reject(f"row {number} of {path.name}", "its uid or filename is empty")
     return films
 
 
@@ -42,7 +45,7 @@ def read_indiana_tables(
         UserError: missing or broken files, missing columns, or a target that the tables do not have.
     """
     require_target(config, SECTIONS)
-    films = read_projections(require_file(root / PROJECTIONS, what="table of films", key="root"))
+    films = read_projections(require_file(root / PROJECTIONS, what="table of films", key="root"), collector)
     table = read_csv(path, required=("uid", *config.target))
     seen: set[str] = set()
     for start in range(0, table.num_rows, 1000):

@@ -49,7 +49,7 @@ def read_openi_reports(
     paths = sorted(folder.glob("*.xml"), key=lambda path: (len(path.stem), path.stem))
     if not paths:
         raise UserError("The folder holds no XML files", where=str(folder), next_step="unpack NLMCXR_reports.tgz there")
-    projections = read_projections(root / PROJECTIONS) if (root / PROJECTIONS).is_file() else {}
+    projections = read_projections(root / PROJECTIONS, collector) if (root / PROJECTIONS).is_file() else {}
     views = {
         f"CXR{uid}_{name.split('.')[0].split('_', 1)[-1]}.png": view
         for uid, films in projections.items()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import difflib
 import gzip
 import io
 import json
 import math
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -172,15 +174,22 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
             yield value
 
 
-def require_keys(item: Any, keys: Iterable[str], *, where: str) -> None:
-    """Refuse a record that lacks a key, naming the most similar key it has.
+def require_keys(item: Any, keys: Iterable[str], *, where: str, optional: Sequence[str] = ()) -> None:
+    """Refuse a record that lacks a key, naming the most similar key it has, or that misspells an optional one.
+
+    Args:
+        item: the record.
+        keys: keys that it must have.
+        where: which record, for messages.
+        optional: keys that are read where they are there.
 
     Raises:
-        UserError: the record is no mapping, or a key is missing.
+        UserError: the record is no mapping, a key is missing, or a key looks like an optional one that is missing.
     """
     if not isinstance(item, dict):
         raise UserError("A record of the annotation is not a mapping of keys to values", where=where)
-    for key in keys:
+    needed = tuple(keys)
+    for key in needed:
         if key not in item:
             present = [str(name) for name in item]
             near = nearest_spelling(key, present)
@@ -189,13 +198,31 @@ def require_keys(item: Any, keys: Iterable[str], *, where: str) -> None:
                 where=where,
                 next_step=f"rename {near!r} to {key!r}" if near else f"add the key {key!r}",
             )
+    if optional:
+        meant = _misspelt(tuple(item), needed, tuple(optional))
+        if meant:
+            raise UserError(
+                f"The key {meant[0]!r} is not read, but looks like {meant[1]!r}, which is",
+                where=where,
+                next_step=f"rename it to {meant[1]!r}, or to something else",
+            )
+
+
+@lru_cache(maxsize=256)
+def _misspelt(present: tuple[str, ...], needed: tuple[str, ...], optional: tuple[str, ...]) -> tuple[str, str] | None:
+    """Return (key, optional key that it seems to mean); records of one file mostly have the same keys."""
+    strange = [name for name in present if name not in needed and name not in optional]
+    for key in optional:
+        if key not in present and (near := difflib.get_close_matches(key, strange, n=1, cutoff=0.8)):
+            return near[0], key
+    return None
 
 
 def text_of(value: Any) -> str:
-    """Return a cell's text without outer white space; null, NaN and the like give the empty string."""
+    """Return a cell's text without outer white space and carriage returns; null, NaN and the like give nothing."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    text = str(value).strip()
+    text = str(value).replace("\r\n", "\n").replace("\r", "\n").strip()
     return "" if text.lower() in ("nan", "none", "null") else text
 
 

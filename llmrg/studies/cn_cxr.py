@@ -10,6 +10,7 @@ or the root.
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 from llmrg.errors import UserError
@@ -26,6 +27,8 @@ __all__ = ["FINDINGS_KEYS", "IMPRESSION_KEYS", "read_cn_cxr"]
 
 FINDINGS_KEYS = ("image_finding", "findings", "report")
 IMPRESSION_KEYS = ("impressions", "impression")
+_READ = ("id", "image_path", "split", *FINDINGS_KEYS, *IMPRESSION_KEYS)
+_OPTIONAL = ("patient_id", "age", "sex", "indication", "history", "view")
 
 
 def read_cn_cxr(config: DataConfig, collector: Collector) -> None:
@@ -38,19 +41,23 @@ def read_cn_cxr(config: DataConfig, collector: Collector) -> None:
     root = dataset_root(config.root)
     path = require_file(root / (config.annotation or "annotation.json"), what="annotation", key="annotation")
     finder = ImageFinder(image_roots(root, config.image_roots, usual=("images",)))
-    for record in read_annotation(path, keys=(), collector=collector):
+    for record in read_annotation(path, keys=(), optional=_OPTIONAL, collector=collector):
         study = _study(record, config=config, collector=collector, finder=finder)
         if study is not None:
             collector.add(study)
 
 
 def _study(record: Record, *, config: DataConfig, collector: Collector, finder: ImageFinder) -> Study | None:
+    strange = [key for key in record.fields if key not in (*_READ, *_OPTIONAL)]
+    for keys in (FINDINGS_KEYS, IMPRESSION_KEYS):
+        near = next((key for key in strange if difflib.get_close_matches(key, keys, n=1, cutoff=0.8)), None)
+        if near and not any(key in record.fields for key in keys):
+            raise UserError(f"The key {near!r} is not read", where=record.where, allowed=keys, got=near)
     if not any(key in record.fields for key in (*FINDINGS_KEYS, *IMPRESSION_KEYS)):
         raise UserError(
-            f"The record has no report; it has the keys {', '.join(map(str, list(record.fields)[:12]))}",
+            f"The record has no report; it has the keys {', '.join(list(record.fields)[:12])}",
             where=record.where,
             allowed=(*FINDINGS_KEYS, *IMPRESSION_KEYS),
-            got=next((key for key in record.fields if key not in ("id", "image_path", "split")), None),
         )
     patient_id = record.identifier("patient_id", record.id)
     try:

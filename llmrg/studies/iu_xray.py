@@ -62,8 +62,8 @@ def _choose(config: DataConfig, root: Path) -> Path:
 
 
 def _read_annotation(path: Path, config: DataConfig, collector: Collector, *, root: Path, finder: ImageFinder) -> None:
-    projections = read_projections(root / PROJECTIONS) if (root / PROJECTIONS).is_file() else {}
-    for record in read_annotation(path, keys=("report",), collector=collector):
+    projections = read_projections(root / PROJECTIONS, collector) if (root / PROJECTIONS).is_file() else {}
+    for record in read_annotation(path, keys=("report",), optional=("patient_id",), collector=collector):
         number = re.match(r"(?:CXR)?(\d+)_", record.id)
         try:
             report = record.report("report")

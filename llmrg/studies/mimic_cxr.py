@@ -67,7 +67,7 @@ def _read_annotation(path: Path, config: DataConfig, collector: Collector, *, ro
     views = read_views(metadata) if metadata is not None else {}
     labels = read_labels(config, root)
     studies: dict[str, list[tuple[Record, str]]] = {}
-    for record in read_annotation(path, keys=("report",), collector=collector):
+    for record in read_annotation(path, keys=("report",), optional=("study_id", "subject_id"), collector=collector):
         place = re.search(r"(?:^|/)p(\d+)/s(\d+)/", record.images[0]) if record.images else None
         patient_id = record.identifier("subject_id", place.group(1) if place else "")
         if not patient_id:

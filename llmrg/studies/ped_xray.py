@@ -28,7 +28,7 @@ def read_ped_xray(config: DataConfig, collector: Collector) -> None:
     root = dataset_root(config.root)
     path = require_file(root / (config.annotation or "annotation.json"), what="annotation", key="annotation")
     finder = ImageFinder(image_roots(root, config.image_roots, usual=("images",)))
-    for record in read_annotation(path, keys=("report",), collector=collector):
+    for record in read_annotation(path, keys=("report",), optional=("patient_id",), collector=collector):
         patient_id = record.identifier("patient_id", record.id)
         try:
             report = record.report("report")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from llmrg.studies.study import Context, Study, ViewName
 from llmrg.studies.views import normalise_view, view_of_file
 
 __all__ = ["CSV_NAME", "IMAGE_SEPARATOR", "read_plain_table"]
+
+logger = logging.getLogger(__name__)
 
 CSV_NAME = "metadata.csv"
 IMAGE_SEPARATOR = "|"
@@ -56,6 +60,20 @@ def _columns(config: DataConfig, present: Sequence[str], *, where: str) -> dict[
     ]
     require_columns(present, needed, where=where)
     names = {name: column for name, column in wanted.items() if column is not None and column in present}
+    near = _misspelt(wanted["split"], [column for column in present if column not in names.values()])
+    if "split" not in names and near:
+        raise UserError(
+            f"The table has no column 'split', but {near!r}: patients would be split by hash",
+            where=where,
+            next_step=f"set columns.split to {near}, or to null to have patients split by hash",
+        )
+    if (
+        "split" not in names
+        and wanted["split"] is not None
+        and config.single_split is None
+        and config.split_file is None
+    ):
+        logger.warning("%s has no column %r: patients are split by hash", Path(where).name, wanted["split"])
     if config.group_by not in names:
         raise UserError(
             f"Rows are grouped by {config.group_by}, but the table has no such column",
@@ -65,6 +83,11 @@ def _columns(config: DataConfig, present: Sequence[str], *, where: str) -> dict[
             next_step=f"set columns.{config.group_by}, or group_by to image or patient_id",
         )
     return names
+
+
+def _misspelt(column: str | None, others: Sequence[str]) -> str | None:
+    found = difflib.get_close_matches(column, [other.lower() for other in others], n=1, cutoff=0.75) if column else []
+    return next((other for other in others if other.lower() in found), None)
 
 
 def _sections(config: DataConfig, present: Sequence[str], *, where: str) -> dict[str, str]:
@@ -140,6 +163,9 @@ def _read_study(
     language = values["language"].lower() or config.language
     if language not in ("zh", "en"):
         collector.reject(study_id, f"its language is {language!r}, neither zh nor en")
+        return
+    if len({bool(text_of(row[names["image"]])) for row in rows}) > 1:
+        collector.reject(study_id, f"the {names['image']} of a row is empty")
         return
     views = _views(rows, names)
     images = collector.images(study_id, list(views), finder=finder, view_of=views.__getitem__)

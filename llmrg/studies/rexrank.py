@@ -23,6 +23,7 @@ from llmrg.studies.views import normalise_view, view_of_file
 
 __all__ = ["read_rexrank"]
 
+_OPTIONAL = ("frontal_lateral", "split", "subject_id", "context", "age", "sex", "section_clinical_history")
 _USUAL_FOLDERS = ("images", "files", "PNG/PNG", "PNG")
 
 
@@ -67,7 +68,11 @@ def _study(
     key: str, record: Any, *, path: Path, config: DataConfig, collector: Collector, finder: ImageFinder
 ) -> Study | None:
     where = f"{path}, study {key!r}"
-    require_keys(record, ("image_path", "section_findings", "section_impression"), where=where)
+    require_keys(record, ("image_path", "section_findings", "section_impression"), where=where, optional=_OPTIONAL)
+    split = record.get("split")
+    if split is not None and not isinstance(split, str):
+        collector.reject(key, "its split is not text")
+        return None
     try:
         study_id = identifier_of(key)
         patient_id = _patient(key, record)
@@ -94,7 +99,7 @@ def _study(
         id=study_id,
         patient_id=patient_id,
         images=images,
-        split=text_of(record.get("split")) or "test",
+        split=text_of(split) or "test",
         language=config.language,
         context=_context(record),
         sections=sections,
@@ -125,4 +130,4 @@ def _context(record: Mapping[str, Any]) -> Context:
     sex = text_of(record.get("sex")) or next(iter(re.findall(r"\bGender:\s*(\w+)", text)), "")
     indication = re.search(r"Indication:(.*?)(?:\s*Comparison:|$)", text, flags=re.DOTALL)
     told = text_of(record.get("section_clinical_history")) or text_of(indication.group(1) if indication else None)
-    return Context(age=parse_age(age), sex=parse_sex(sex), indication=told or None)
+    return Context(age=parse_age(age), sex=parse_sex(text_of(sex)), indication=told or None)
