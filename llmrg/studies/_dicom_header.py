@@ -43,7 +43,7 @@ TAGS: list[int] = [
     )
     if (tag := tag_for_keyword(keyword)) is not None
 ]
-_VALUE_REPRESENTATIONS = frozenset(
+_REPRESENTATIONS = frozenset(
     b"AE AS AT CS DA DS DT FL FD IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split()
 )
 
@@ -92,13 +92,33 @@ def begins_a_dataset(content: bytes) -> bool:
     if len(content) < 16:
         return False
     little, big = struct.unpack_from("<HH", content), struct.unpack_from(">HH", content)
-    if content[4:6] in _VALUE_REPRESENTATIONS:
+    if content[4:6] in _REPRESENTATIONS:
         return little[0] in (2, 8) or big[0] == 8
     length = struct.unpack_from("<I", content, 4)[0]
     if little[0] != 8 or length > 1024 or len(content) < 12 + length:
         return False
     following = struct.unpack_from("<HH", content, 8 + length)
     return little < following and following[0] <= 0x28
+
+
+def is_element(data: bytes, *, after: int, implicit: bool, little: bool) -> bool:
+    """Tell whether bytes begin like a data element of a later group.
+
+    Args:
+        data: the bytes.
+        after: its group is this one or a later one.
+        implicit: whether value representations are left out.
+        little: whether the bytes of a number go up.
+
+    Returns:
+        Whether tag and value representation, or length, make sense.
+    """
+    if len(data) < 8:
+        return False
+    order = "<" if little else ">"
+    if struct.unpack_from(f"{order}H", data)[0] < after:
+        return False
+    return 8 + struct.unpack_from(f"{order}I", data, 4)[0] <= len(data) if implicit else data[4:6] in _REPRESENTATIONS
 
 
 def meta_information(content: bytes) -> tuple[FileMetaDataset, int]:

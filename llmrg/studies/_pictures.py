@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +16,8 @@ from PIL.PngImagePlugin import PngImageFile
 from llmrg.studies._image_error import ImageError
 from llmrg.studies._jpeg import sound_jpeg
 from llmrg.studies._png import sound_png
+
+logging.getLogger("PIL").setLevel(logging.WARNING)  # its debugging lines quote metadata
 
 
 def decode_png(path: Path, content: bytes, *, max_pixels: int) -> PilImage.Image:

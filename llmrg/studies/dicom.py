@@ -20,7 +20,7 @@ from pydicom.uid import (
 )
 
 from llmrg.studies._dicom_greyscale import displayed
-from llmrg.studies._dicom_header import PREFIX, TAGS, begins_a_dataset, meta_information, pixel_layout
+from llmrg.studies._dicom_header import PREFIX, TAGS, begins_a_dataset, is_element, meta_information, pixel_layout
 from llmrg.studies._dicom_inflate import inflated
 from llmrg.studies._dicom_pixels import stored_pixels
 from llmrg.studies._image_error import ImageError
@@ -93,8 +93,20 @@ def _read(path: Path, content: bytes, *, max_pixels: int) -> npt.NDArray[np.uint
     header = pydicom.dcmread(BytesIO(content), stop_before_pixels=True, specific_tags=TAGS)
     layout = pixel_layout(path, header, max_pixels=max_pixels)
     dataset = pydicom.dcmread(BytesIO(content), specific_tags=TAGS)
+    _check_rest(path, content, dataset)
     stored = stored_pixels(path, dataset, layout, syntax=syntax or _guessed(path, dataset))
     return stored if layout.colour else displayed(dataset, stored, layout)
+
+
+def _check_rest(path: Path, content: bytes, dataset: pydicom.Dataset) -> None:
+    """Refuse what stands after the pixels if it is no element: bytes that slipped in have moved the picture."""
+    element = dataset.get_item("PixelData")
+    if element is None or element.length == 0xFFFFFFFF:
+        return
+    rest = content[element.value_tell + element.length :]
+    implicit, little = dataset.original_encoding
+    if rest.strip(b"\0") and not is_element(rest, after=0x7FE0, implicit=implicit, little=little):
+        raise ImageError(path, "has bytes after its pixels that are no DICOM")
 
 
 def _guessed(path: Path, dataset: pydicom.Dataset) -> UID:

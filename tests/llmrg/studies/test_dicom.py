@@ -343,7 +343,7 @@ def test_deflated(write_dicom: Callable[..., Path]) -> None:
 
 
 def test_a_deflated_bomb_is_not_inflated(write_dicom: Callable[..., Path]) -> None:
-    path = write_dicom(syntax=DeflatedExplicitVRLittleEndian, PixelData=bytes(200 * 2**20))
+    path = write_dicom(syntax=DeflatedExplicitVRLittleEndian, PixelData=bytes(64 * 2**20))
     assert path.stat().st_size < 2**20
     tracemalloc.start()
     try:
@@ -379,6 +379,18 @@ def test_nothing_of_the_patient_is_parsed(write_dicom: Callable[..., Path], monk
     load_image(write_dicom(PatientID="42", InstitutionName="Hospital"))
     assert seen
     assert all("PatientName" not in dataset and "InstitutionName" not in dataset for dataset in seen)
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_bytes_that_slipped_into_the_pixels_are_seen(write_dicom: Callable[..., Path], syntax: pydicom.uid.UID) -> None:
+    path = write_dicom(syntax=syntax, DataSetTrailingPadding=b"\0" * 64)
+    content = path.read_bytes()
+    np.testing.assert_array_equal(load_image(path), _linear(STORED, 0, 4080))
+    path.write_bytes(content + bytes(300))  # a block filled up
+    np.testing.assert_array_equal(load_image(path), _linear(STORED, 0, 4080))
+    path.write_bytes(content[:-300] + b"\x01\x02" * 20 + content[-300:])
+    with pytest.raises(ImageError, match="bytes after its pixels"):
+        load_image(path)
 
 
 def test_elements_after_the_pixels_and_before_them_do_not_matter(write_dicom: Callable[..., Path]) -> None:

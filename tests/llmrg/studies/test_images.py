@@ -174,7 +174,7 @@ def _bombs() -> dict[str, bytes]:
     film = BytesIO()
     Image.fromarray(RAMP).save(film, "PNG")
     head, rest = film.getvalue()[:33], film.getvalue()[33:]
-    much = zlib.compress(bytes(300 * 2**20), 9)
+    much = zlib.compress(bytes(200 * 2**20))
     jpeg = BytesIO()
     Image.fromarray(RAMP).save(jpeg, "JPEG")
     at = jpeg.getvalue().index(b"\xff\xc0")
