@@ -126,7 +126,7 @@ class _Meter(TorchDispatchMode):
         if packet in _ATTENTION:
             self.flops += _ATTENTION[packet](*args)
         elif packet in flop_registry:
-            self.flops += flop_registry[packet](*args, **options, out_val=result)
+            self.flops += cast(int, cast(Any, flop_registry[packet])(*args, **options, out_val=result))
         made = [value for value in tree_leaves(result) if isinstance(value, FakeTensor)]
         for value in made:
             self.watch(value)
@@ -153,7 +153,7 @@ def rehearse_step(system: nn.ModuleDict, shape: StepShape, *, dtypes: Mapping[st
     with _rehearsing(system, dtypes) as meter:
         with torch.autocast("cpu", torch.bfloat16, enabled=shape.bf16):
             with torch.set_grad_enabled(shape.tune_vision):
-                features = _features(cast(nn.Module, system["encoder"]), shape)
+                features = _features(system["encoder"], shape)
             batch = _batch(shape)
             found: dict[str, Evidence] = {}
             for kind, source in sources.items():
@@ -267,7 +267,7 @@ def _language_loss(model: LanguageModel, sequence: Tensor, shape: StepShape) -> 
     logits = head(kept)
     targets = torch.zeros(len(kept), dtype=torch.long)
     # The Trainer holds the outputs, and so the logits, until the backward pass is over.
-    model._rehearsed = logits  # type: ignore[assignment]
+    model._rehearsed = logits
     return functional.cross_entropy(logits.float(), targets, reduction="sum")
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from llmrg.artefacts import text_hash
 from llmrg.errors import BadStudyError, UserError
@@ -17,12 +16,13 @@ from llmrg.findings.mention import Mention
 from llmrg.findings.targets import positive_findings
 from llmrg.findings.vocabulary import FindingVocabulary, get_vocabulary
 from llmrg.studies.augmentation import AugmentationConfig
-from llmrg.studies.dataset import StudyDataset, usable_studies
+from llmrg.studies.dataset import OPENED, StudyDataset, usable_studies
 from llmrg.studies.mixture import Data, MixtureConfig
 from llmrg.studies.mixture_draw import MixtureDraw, epoch_counts
 from llmrg.studies.reading import read_studies
 from llmrg.studies.study import Language, Study
-from llmrg.training.targets import finding_targets, label_studies
+from llmrg.studies.study_table import StudyTable, study_column
+from llmrg.training.targets import FindingTargets, LabelledReports
 
 __all__ = ["TRAIN", "VALIDATION", "TrainingMaterial", "read_material", "seeded_sample", "training_hash"]
 
@@ -67,8 +67,8 @@ class TrainingMaterial:
         if not isinstance(self.data, MixtureConfig):
             return None
         counts = dict.fromkeys(self.data.members, 0)
-        for study in self.training:
-            counts[study.dataset or ""] += 1
+        for name in study_column(self.training, "dataset"):
+            counts[name or ""] += 1
         return self.data.weights(counts)
 
     def positive(self, study_id: str) -> list[str]:
@@ -79,7 +79,9 @@ class TrainingMaterial:
     def training_set(self, *, augmentation: AugmentationConfig, seed: int) -> StudyDataset:
         """Films and targets of the training studies, augmented, as epochs show them: members by their weights."""
         dataset = self.dataset(self.training, augmentation=augmentation, seed=seed)
-        dataset.draw = self.draw([study.dataset or "" for study in self.training], seed=seed)
+        dataset.tolerated = self.data.tolerated_bad(len(self.training))
+        if isinstance(self.data, MixtureConfig):
+            dataset.draw = self.draw([name or "" for name in study_column(self.training, "dataset")], seed=seed)
         return dataset
 
     def draw(self, members: Sequence[str], *, seed: int) -> MixtureDraw | None:
@@ -110,6 +112,12 @@ class TrainingMaterial:
 
     def validation_sample(self, count: int, seed: int) -> list[Study]:
         """Choose ``count`` validation studies at random (all, where there are no more), members by their shares."""
+        chosen = self._validation_sample(count, seed)
+        if len(self.validation) <= OPENED:
+            return chosen
+        return list(usable_studies(chosen, self.data, keep_bytes=0)[0])
+
+    def _validation_sample(self, count: int, seed: int) -> list[Study]:
         if self.shares is None or len(self.validation) <= count:
             return seeded_sample(self.validation, count, seed)
         wanted = epoch_counts(self.shares, count)
@@ -129,16 +137,13 @@ class TrainingMaterial:
         self, studies: Sequence[Study], *, augmentation: AugmentationConfig | None = None, seed: int = 0
     ) -> StudyDataset:
         """Films and targets of studies as a torch dataset."""
-        extras: dict[str, dict[str, Tensor]] = {
-            study.id: finding_targets(self.mentions[study.id], self.vocabulary) for study in studies
-        }
         return StudyDataset(
             studies,
             self.data,
-            extras=extras,
+            extras=FindingTargets(self.mentions, self.vocabulary),
             augmentation=augmentation,
             seed=seed,
-            films={study.id: self.films[study.id] for study in studies if study.id in self.films},
+            films={id_: self.films[id_] for id_ in study_column(studies, "id") if id_ in self.films},
             cache_bytes=0,  # this object holds as many films as memory shall hold
         )
 
@@ -155,23 +160,18 @@ def read_material(data: Data, *, cache_bytes: int = 2**30) -> TrainingMaterial:
     """
     table = read_studies(data)
     vocabulary = get_vocabulary(data.vocabulary)
-    found: dict[str, list[Study]] = {}
+    found: dict[str, Sequence[Study]] = {}
     films: dict[str, list[np.ndarray]] = {}
     bad: list[BadStudyError] = list(table.bad)
     for split in (VALIDATION, TRAIN):  # validation films are read anew at every evaluation
-        studies = [study for study in table.split(split) if study.report(data.target)]
+        studies = table.split(split).filter(lambda study: bool(study.report(data.target)))
         good, read, wrong = usable_studies(studies, data, keep_bytes=cache_bytes)
         _require_reports(good, split, data)
         found[split] = good
         bad.extend(wrong)
         films.update(read)
         cache_bytes -= sum(film.nbytes for views in read.values() for film in views)
-    mentions = {
-        study_id: mention
-        for split in found.values()
-        for study_id, mention in label_studies(split, vocabulary, data.target).items()
-    }
-    spoken = {study.language for split in found.values() for study in split}
+    spoken = {language for split in found.values() for language in study_column(split, "language")}
     languages = tuple(dict.fromkeys([*(code for code in data.languages if code in spoken), *sorted(spoken)]))
     logger.info(
         "%d training and %d validation studies, %d set aside", len(found[TRAIN]), len(found[VALIDATION]), len(bad)
@@ -181,7 +181,7 @@ def read_material(data: Data, *, cache_bytes: int = 2**30) -> TrainingMaterial:
         vocabulary=vocabulary,
         training=found[TRAIN],
         validation=found[VALIDATION],
-        mentions=mentions,
+        mentions=LabelledReports([found[TRAIN], found[VALIDATION]], vocabulary, data.target),
         films=films,
         bad=bad,
         split_hash=training_hash(found[TRAIN], data),
@@ -193,7 +193,7 @@ def read_material(data: Data, *, cache_bytes: int = 2**30) -> TrainingMaterial:
 def _require_reports(studies: Sequence[Study], split: str, data: Data) -> None:
     """Refuse a dataset, or a member of a mixture, without any study to learn from or to choose by."""
     members = data.members if isinstance(data, MixtureConfig) else {}
-    absent = set(members) - {study.dataset for study in studies}
+    absent = set(members) - set(study_column(studies, "dataset")) if members else ()
     for name in sorted(absent):
         raise UserError(f"The split {split!r} of {name} has no study with a report", where=members[name].data.place)
     if not studies:
@@ -202,11 +202,14 @@ def _require_reports(studies: Sequence[Study], split: str, data: Data) -> None:
 
 def training_hash(studies: Sequence[Study], data: Data) -> str:
     """Return a hash over ids, target reports, film names and film sizes of studies, in the order of their ids."""
-    parts = []
-    for study in sorted(studies, key=lambda study: study.id):
-        parts += [study.id, study.patient_id, study.report(data.target)]
-        parts += [f"{image.path.name}:{image.path.stat().st_size}:{image.view}" for image in study.images]
-    return text_hash(parts)
+    ordered = studies.by_id() if isinstance(studies, StudyTable) else sorted(studies, key=lambda study: study.id)
+    return text_hash(part for study in ordered for part in _learnt(study, data))
+
+
+def _learnt(study: Study, data: Data) -> Iterator[str]:
+    yield from (study.id, study.patient_id, study.report(data.target))
+    for image in study.images:
+        yield f"{image.path.name}:{image.path.stat().st_size}:{image.view}"
 
 
 def seeded_sample(studies: Sequence[Study], count: int, seed: int) -> list[Study]:
@@ -214,4 +217,4 @@ def seeded_sample(studies: Sequence[Study], count: int, seed: int) -> list[Study
     if len(studies) <= count:
         return list(studies)
     chosen = torch.randperm(len(studies), generator=torch.Generator().manual_seed(seed))[:count].sort().values
-    return [studies[index] for index in chosen.tolist()]
+    return [studies[int(index)] for index in chosen]

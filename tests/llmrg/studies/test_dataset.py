@@ -16,6 +16,7 @@ from llmrg.studies.augmentation import AugmentationConfig
 from llmrg.studies.dataset import StudyDataset, collate_studies, read_films, usable_studies
 from llmrg.studies.settings import DataConfig
 from llmrg.studies.study import Image, Study
+from llmrg.studies.study_table import StudyTable
 
 SIZE = 16
 
@@ -187,3 +188,28 @@ def test_it_works_in_data_loading_processes(film_studies: list[Study], film_conf
     loader = torch.utils.data.DataLoader(dataset, batch_size=5, num_workers=1, collate_fn=collate_studies)
     (batch,) = list(loader)
     assert torch.equal(batch.pixels, collate_studies([dataset[index] for index in range(5)]).pixels)
+
+
+def test_large_splits_are_opened_in_part(
+    film_studies: list[Study], film_config: DataConfig, count_reads: list[Path]
+) -> None:
+    good, films, bad = usable_studies(film_studies, film_config, opened=2)
+    assert (list(good), len(films), bad) == (film_studies, 2, [])
+    assert set(count_reads) == {i.path for s in film_studies if s.id in films for i in s.images}
+    table = StudyTable.from_studies(film_studies)
+    kept, _, _ = usable_studies(table, film_config)
+    assert isinstance(kept, StudyTable)
+    assert list(kept) == film_studies
+
+
+def test_bad_films_found_in_training_are_set_aside(
+    film_studies: list[Study], film_config: DataConfig, tmp_path: Path
+) -> None:
+    film_studies[1], film_studies[2] = broken(film_studies[1], tmp_path), broken(film_studies[2], tmp_path)
+    dataset = StudyDataset(film_studies, film_config, tolerated=2)
+    assert [dataset[index][0].id for index in (0, 1, 2, 3, 4, 1)] == ["s0", "s3", "s3", "s3", "s4", "s3"]
+    film_studies[4] = broken(film_studies[4], tmp_path)
+    dataset = StudyDataset(film_studies, film_config, tolerated=2)
+    assert dataset[1][0].id == "s3"
+    with pytest.raises(TooManyBadStudiesError, match="3 of 5"):
+        dataset[4]
