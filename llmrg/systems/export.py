@@ -113,6 +113,9 @@ def export_run(
         )
     artefacts = {name: run / ARTEFACTS / name for name in manifest.details.get("artefacts", {})}
     left_out, broken = _losses(config, artefacts) if without_data else ((), ())
+    earlier = manifest.details.get("export", {})  # an export may be exported again
+    left_out = tuple(dict.fromkeys([*earlier.get("left_out", ()), *left_out]))
+    broken = tuple(dict.fromkeys([*earlier.get("no_longer_works", ()), *broken]))
     settings = _exported_config(config, merge=merge, without_data=without_data)
     with atomic_directory(out) as folder:
         _copy_artefacts(artefacts, folder / ARTEFACTS, merge=merge, without_data=without_data)
@@ -155,8 +158,8 @@ def export_run(
                 "artefacts": {name: tree_hash(path) for name, path in kept.items()},
                 "patient_data": as_details(survey),
                 "export": {
-                    "merged": merge,
-                    "without_data": without_data,
+                    "merged": merge or bool(earlier.get("merged")),
+                    "without_data": without_data or bool(earlier.get("without_data")),
                     "left_out": list(left_out),
                     "no_longer_works": list(broken),
                     "of_weights": manifest.details.get("weights_hash"),
@@ -166,7 +169,7 @@ def export_run(
         searched = 0
         if without_data:
             studies, owners = identifiers(artefacts)
-            searched = _search(folder, texts=known_texts, names={*known_identifiers, *studies, *owners})
+            searched = _search(folder, out=out, texts=known_texts, names={*known_identifiers, *studies, *owners})
     notes = _notes(survey, merged=merge, reference=reference, without_data=without_data)
     return Export(directory=out, left_out=left_out, no_longer_works=broken, searched=searched, notes=notes)
 
@@ -329,14 +332,14 @@ def _export_section(merge: bool, without_data: bool, left_out: Sequence[str], re
     return "\n".join(lines) + "\n"
 
 
-def _search(folder: Path, *, texts: Collection[str], names: Collection[str]) -> int:
+def _search(folder: Path, *, out: Path, texts: Collection[str], names: Collection[str]) -> int:
     needles = Needles(words=texts, identifiers=names)
     found = scan_directory(folder, needles)
     if found:
         raise UserError(
             "The export was not written: words of training reports, or identifiers of studies or patients, were found "
             f"in {', '.join(found[:5])}{' and others' if len(found) > 5 else ''}",
-            where=str(folder.name).removeprefix(".tmp-"),
+            where=str(out),
             next_step="look for them in the prompt and the names of the configuration, or report this as a defect",
         )
     return len(needles)

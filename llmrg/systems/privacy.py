@@ -121,7 +121,7 @@ def identifiers(artefacts: Mapping[str, Path]) -> tuple[set[str], set[str]]:
     """Return the study and the patient identifiers that memory and index hold."""
     studies: set[str] = set()
     patients: set[str] = set()
-    if "memory" in artefacts:
+    if "memory" in artefacts and not _is_withheld(artefacts["memory"]):
         for name in MEMORIES:
             for row in read_lines(artefacts["memory"] / f"{name}.jsonl"):
                 studies.add(str(row["study_id"]))

@@ -303,3 +303,30 @@ def test_without_faiss_the_message_names_the_extra(monkeypatch):
 def test_importing_the_package_loads_neither_faiss_nor_llmrg():
     code = "import sys, retrieval_index; assert not {'faiss', 'llmrg', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=ROOT)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stored_vectors_are_those_of_the_records(kind):
+    vectors = clustered(400, 16)
+    index = RetrievalIndex.build(vectors, make_records(400), config=IndexConfig(kind=kind))
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    for removed in (None, "p3"):
+        if removed:
+            index.remove_patient(removed)
+        rows = [int(record.id[1:]) for record in index.records]
+        cosine = (index.stored_vectors() * unit[rows]).sum(axis=1)
+        assert cosine.min() > (0.8 if kind == "ivf_pq" else 1 - 1e-6)
+        assert len(index.stored_vectors()) == len(index)
+    assert RetrievalIndex.build(np.zeros((0, 4)), []).stored_vectors().shape == (0, 4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_copy_is_its_own(kind):
+    vectors = clustered(200, 16)
+    index = RetrievalIndex.build(vectors, make_records(200), config=IndexConfig(kind=kind), encoder_hash="e")
+    copy = index.copy()
+    assert copy.remove_patient("p1") == 20
+    assert len(index) == 200
+    assert copy.encoder_hash == "e"
+    assert len(index.search(vectors[1:2], 200)[0]) == 200
+    assert "p1" not in {record.patient for record in copy.records}

@@ -130,3 +130,32 @@ def test_another_kind_of_artefact_is_refused(tmp_path: Path) -> None:
         Manifest(kind="memory", producer="test").write(directory)
     with pytest.raises(UserError, match="'memory'"):
         ContextStore.load(tmp_path / "memory")
+
+
+def searched_store(patients: list[str], vectors: torch.Tensor) -> ContextStore:
+    """A store with the neighbours that the index finds."""
+    store, _ = make_store(patients)
+    rows, similarities = store.search(vectors, 2, patients=patients)
+    parts = {part: getattr(store, part) for part in store.__dataclass_fields__}
+    return ContextStore(**{**parts, "neighbours": rows, "similarities": similarities})
+
+
+def test_without_a_patient_the_store_is_as_if_built_without(tmp_path: Path) -> None:
+    patients = [*PATIENTS, "d", "e", "b"]
+    _, vectors = make_store(patients)
+    store = searched_store(patients, vectors)
+    before = store.neighbours.clone()
+    for gone in ({"b"}, {"a", "c"}, {"nobody"}, set(patients)):
+        left = store.without_patients(gone)
+        kept = [row for row, patient in enumerate(patients) if patient not in gone]
+        assert [record.id for record in left.index.records] == [f"study{row}" for row in kept]
+        assert torch.equal(left.visual, store.visual[kept])
+        if kept:
+            rows, similarities = left.search(vectors[kept], 2, patients=[patients[row] for row in kept])
+            assert torch.equal(left.neighbours, rows)
+            torch.testing.assert_close(left.similarities, similarities)
+        write(left, tmp_path / "-".join(sorted(gone)))
+        loaded, _ = ContextStore.load(tmp_path / "-".join(sorted(gone)))
+        assert torch.equal(loaded.neighbours, left.neighbours)
+    assert torch.equal(store.neighbours, before)
+    assert len(store.index) == len(patients)

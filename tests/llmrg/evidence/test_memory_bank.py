@@ -88,3 +88,23 @@ def test_the_seed_decides_who_is_kept() -> None:
     often = Counter(row for rows in samples for row in rows)
     assert min(often.get(row, 0) for row in range(100)) >= 4  # 20 on average: no place is preferred
     assert max(often.values()) <= 45
+
+
+def test_without_patients_the_others_stay_in_order() -> None:
+    whole = bank(6)
+    left = whole.without_patients({"病人1", "nobody"})
+    assert left.patterns == tuple(whole.patterns[row] for row in (0, 1, 4, 5))
+    assert torch.equal(left.vectors, whole.vectors[[0, 1, 4, 5]])
+    with pytest.raises(ValueError, match="at least one"):
+        whole.without_patients({f"病人{number}" for number in range(3)})
+
+
+def test_anonymous_patterns_keep_vector_and_finding_alone() -> None:
+    vectors = torch.arange(100.0).view(50, 2)
+    patterns = tuple(Pattern(study_id=f"s{i}", patient_id=f"p{i // 5}", finding=f"f{i}") for i in range(50))
+    told = MemoryBank(vectors=vectors, patterns=patterns).anonymous()
+    for vector, pattern in zip(told.vectors, told.patterns, strict=True):
+        assert pattern.finding == f"f{int(vector[0]) // 2}"
+    assert len({pattern.patient_id for pattern in told.patterns}) == 50
+    assert all(pattern.study_id.startswith("withheld-") for pattern in told.patterns)
+    assert [pattern.finding for pattern in told.patterns] != [pattern.finding for pattern in patterns]
