@@ -128,6 +128,10 @@ class ArrowRows:
                 yield record[name]
             self._count(min(at_once, len(rows) - start))
 
+    def table(self, schema: pa.Schema) -> pa.Table:
+        """The same rows as one table, whose columns are in pieces."""
+        return pa.Table.from_batches(self.batches, schema=schema)
+
     def release(self) -> None:
         """Give the pages that were read back to the system; they are read again where they are needed."""
         if self._mapping is not None and hasattr(self._mapping, "madvise"):

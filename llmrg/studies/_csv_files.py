@@ -13,9 +13,12 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from llmrg.errors import UserError
+from llmrg.studies._arrow_file import ArrowFile
 from llmrg.studies._text_files import check_encoding, open_bytes, open_text
 
 logger = logging.getLogger(__name__)
+BLOCK = 4 << 20
+"""Bytes of text read at once; a larger table is a mapped file, not memory."""
 
 
 def read_csv(path: Path, *, columns: Iterable[str] | None = None, required: Iterable[str] = ()) -> pa.Table:
@@ -47,13 +50,22 @@ def read_csv(path: Path, *, columns: Iterable[str] | None = None, required: Iter
         wanted = set(columns)
         convert.include_columns = [name for name in names if name in wanted]
     try:
-        with pa.input_stream(str(path)) as stream:  # unpacks what ends in .gz
-            return arrow_csv.read_csv(
+        with (
+            pa.input_stream(str(path)) as stream,  # unpacks what ends in .gz
+            arrow_csv.open_csv(
                 stream,
                 parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
                 convert_options=convert,
-                read_options=arrow_csv.ReadOptions(block_size=16 << 20, use_threads=False),
-            )
+                read_options=arrow_csv.ReadOptions(block_size=BLOCK, use_threads=False),
+            ) as reader,
+        ):
+            file = ArrowFile(reader.schema, memory=BLOCK)
+            try:
+                for batch in reader:
+                    file.write(batch)
+                return file.finish().table(reader.schema)
+            finally:
+                file.abandon()
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         # Arrow quotes the row, which may hold report text: its words are not passed on.
         counts = re.search(r"Expected (\d+) columns, got (\d+)", str(error))

@@ -11,8 +11,10 @@ from typing import Any
 import pyarrow as pa
 
 from llmrg.errors import UserError
+from llmrg.studies._arrow_file import ArrowRows
 from llmrg.studies._collector import Collector
 from llmrg.studies._csv_files import read_csv, require_columns
+from llmrg.studies._grouping import rows_by_key
 from llmrg.studies._paths import ImageFinder, dataset_root, image_roots
 from llmrg.studies._patient_facts import parse_age, parse_sex
 from llmrg.studies._text_files import require_file, text_of
@@ -109,24 +111,24 @@ def _sections(config: DataConfig, present: Sequence[str], *, where: str) -> dict
 def _grouped(
     table: pa.Table, config: DataConfig, names: Mapping[str, str], *, path: Path, collector: Collector
 ) -> Iterator[tuple[str, list[Row]]]:
-    groups: dict[str, list[int]] = {}
-    for number, value in enumerate(table.column(names[config.group_by]).to_pylist()):
-        key = text_of(value)
-        if not key:
-            collector.reject(f"row {number + 2} of {path.name}", f"its {names[config.group_by]} is empty")
-        elif config.group_by == "image":  # a film listed twice is a mistake, not a study of two films
-            groups.setdefault(key if key not in groups else f"{key}\0{number}", []).append(number)
-        else:
-            groups.setdefault(key, []).append(number)
-    keys = list(groups)
-    for start in range(0, len(keys), 1000):
-        chosen = keys[start : start + 1000]
-        records = iter(table.take([number for key in chosen for number in groups[key]]).to_pylist())
-        for key in chosen:
-            study_id = key.split("\0")[0]
-            if config.group_by == "image":
-                study_id = study_id.split(IMAGE_SEPARATOR)[0].rsplit(".", 1)[0]
-            yield study_id, [next(records) for _ in groups[key]]
+    column = names[config.group_by]
+    stored = ArrowRows(table.to_batches())
+
+    def keys() -> Iterator[str]:
+        for number, value in enumerate(stored.column(column)):
+            key = text_of(value)
+            if not key:
+                collector.reject(f"row {number + 2} of {path.name}", f"its {column} is empty")
+            # A film listed twice is a mistake, not a study of two films.
+            yield f"{number}\0{key}" if key and config.group_by == "image" else key
+
+    for rows in rows_by_key(keys()):
+        together: dict[str, list[Row]] = {}
+        for record in stored.take(rows):
+            together.setdefault(text_of(record[column]), []).append(record)
+        for key, records in together.items():
+            by_film = config.group_by == "image"
+            yield (key.split(IMAGE_SEPARATOR)[0].rsplit(".", 1)[0] if by_film else key), records
 
 
 def _read_study(
