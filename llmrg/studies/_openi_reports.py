@@ -79,7 +79,7 @@ def parse_xml(path: Path) -> ElementTree.Element:
     builder = ElementTree.TreeBuilder()
     parser = expat.ParserCreate()
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object) -> int:
         raise XmlError("the XML file declares an entity or refers to another document, which reports never need")
 
     parser.EntityDeclHandler = refuse

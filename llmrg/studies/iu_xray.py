@@ -13,6 +13,7 @@ Without a split, patients are split by hash; each number (``CXR1``) is one patie
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from llmrg.studies._annotation import read_annotation
@@ -89,7 +90,7 @@ def _read_annotation(path: Path, config: DataConfig, collector: Collector, *, ro
         )
 
 
-def _views(names: list[str] | tuple[str, ...], told: dict[str, ViewName]) -> dict[str, ViewName]:
+def _views(names: Sequence[str], told: dict[str, ViewName]) -> dict[str, ViewName]:
     """Views of ``ID/0.png``, ``ID/1.png``: those of the study's films in order of their original names."""
     ordered = [told[name] for name in sorted(told)]
     views: dict[str, ViewName] = {}

@@ -156,6 +156,9 @@ class DataConfig:
         if self.split_file is not None and (self.single_split or self.comparison_split):
             other = "single_split" if self.single_split else "comparison_split"
             raise UserError(f"split_file and {other} contradict each other", where="split_file")
+        for key, formats in (("labels", ("chexpert-plus", "mimic-cxr")), ("reports", ("mimic-cxr", "iu-xray"))):
+            if getattr(self, key) is not None and self.format not in formats:
+                raise UserError(f"{key} belongs to the formats {' and '.join(formats)}", where=key)
         if self.comparison_split is not None and self.format != "chexpert-plus":
             raise UserError("comparison_split belongs to the format chexpert-plus", where="comparison_split")
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,33 @@ def test_films_named_as_they_are(
     write_film(tmp_path / "elsewhere/train/patient4/study1/view1_frontal.jpg")
     (study,) = read_studies(_config(root, image_roots=(tmp_path / "elsewhere",)))
     assert study.images[0].path.suffix == ".jpg"
+
+
+@pytest.mark.parametrize("prefix", ["", "CheXpert-v1.0-small/"])
+def test_small_films_of_the_first_release(
+    chexpert_rows: Rows, write_chexpert: Write, write_film: Callable[..., Path], prefix: str
+) -> None:
+    rows = chexpert_rows[:6]
+    root = write_chexpert(
+        [{**row, "path_to_image": prefix + row["path_to_image"]} for row in rows], image_folder="none"
+    )
+    shutil.rmtree(root / "none")
+    for row in rows[:5]:
+        write_film(root / "CheXpert-v1.0-small" / row["path_to_image"])
+    table = read_studies(_config(root, missing_images="skip"))
+    assert table.ids == ("patient1/study1", "patient3/study1")
+    assert [image.path.relative_to(root).as_posix() for image in table[0].images] == [
+        f"CheXpert-v1.0-small/train/patient1/study1/{name}.jpg" for name in ("view1_frontal", "view2_lateral")
+    ]
+    assert dict(table.set_aside) == {"no findings section": 2, "no film on disk": 1}
+
+
+def test_rows_of_a_study_must_not_contradict_each_other(chexpert_rows: Rows, write_chexpert: Write) -> None:
+    chexpert_rows[1]["section_findings"] = "Another report."
+    bad = read_studies(_config(write_chexpert(chexpert_rows), max_bad_fraction=1)).bad
+    assert "its rows differ in section_findings" in {
+        error.reason for error in bad if error.study_id == "patient1/study1"
+    }
 
 
 def _labels(root: Path, section: str, records: list[dict[str, Any]]) -> None:

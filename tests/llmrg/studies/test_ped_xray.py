@@ -212,6 +212,12 @@ def test_patients_must_not_overlap(ped_xray_root: Path, ped_xray_config: Make) -
         ('{"train": [{"id": " ", "report": "x", "image_path": []}]}', "no usable id"),
         ('{"train": [{"id": [1], "report": "x", "image_path": []}]}', "no usable id"),
         ('{"train": []}', "no study that can be used"),
+        ('{"train": [], "train": []}', "'train' stands twice"),
+        ('{"train": [{"id": 1, "id": 2, "report": "x", "image_path": []}]}', "'id' stands twice"),
+        ('{"train": [{"id": NaN, "report": "x", "image_path": []}]}', "no usable id"),
+        ('{"train": [{"id": "a\\u0000b", "report": "x", "image_path": []}]}', "an id holds a NUL"),
+        ('{"train": [{"id": 1, "report": "x", "image_path": [], "pateint_id": 2}]}', "looks like 'patient_id'"),
+        ('{"train": [\0]}', "NUL byte"),
     ],
 )
 def test_broken_annotations(ped_xray_root: Path, ped_xray_config: Make, content: str, message: str) -> None:
@@ -235,3 +241,35 @@ def test_missing_folders_and_files(ped_xray_root: Path, ped_xray_config: Make, t
 
 def test_every_study_in_one_split(ped_xray_root: Path, ped_xray_config: Make) -> None:
     assert dict(read_studies(ped_xray_config(ped_xray_root, single_split="test")).splits) == {"test": 6}
+
+
+def test_texts_that_cannot_be_stored_are_named(ped_xray_root: Path, ped_xray_config: Make) -> None:
+    def change(annotation: Any) -> None:
+        for record, report in zip(annotation["train"], ("a\0b", "\ud800", ["x"], 5), strict=True):
+            record["report"] = report
+
+    path = ped_xray_root / "annotation.json"
+    annotation = json.loads(path.read_text(encoding="utf-8"))
+    change(annotation)
+    path.write_text(json.dumps(annotation), encoding="utf-8")
+    bad = read_studies(ped_xray_config(ped_xray_root, max_bad_fraction=1)).bad
+    assert [error.reason.split()[-2:] for error in bad] == [
+        ["NUL", "character"], ["lone", "surrogate)"], ["not", "text"], ["not", "text"],
+    ]  # fmt: skip
+
+
+def test_line_breaks_of_windows_are_those_of_others(ped_xray_root: Path, ped_xray_config: Make) -> None:
+    _edit(ped_xray_root, lambda annotation: annotation["train"][0].update(report="a\r\nb\rc\n"))
+    assert read_studies(ped_xray_config(ped_xray_root))[0].report() == "a\nb\nc"
+
+
+def test_a_partial_download(ped_xray_root: Path, ped_xray_config: Make, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("image00001/IMG-0001-00001.jpg", "image00002/IMG-0001-00002.jpg", "image00002/IMG-0002-00002.jpg"):
+        (ped_xray_root / "images" / name).unlink()
+    with pytest.raises(TooManyBadStudiesError, match=r"2 of them lack films on disk.*missing_images=skip"):
+        read_studies(ped_xray_config(ped_xray_root))
+    table = read_studies(ped_xray_config(ped_xray_root, missing_images="skip"))
+    assert table.ids == ("00001", "00003", "00004", "00005", "00006")
+    assert [image.view for image in table[0].images] == ["lateral"]
+    assert dict(table.set_aside) == {"no film on disk": 1}
+    assert "3 films are not on disk (missing_images: skip): 1 studies are left out, 1 keep fewer films" in caplog.text

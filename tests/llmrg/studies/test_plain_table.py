@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,12 @@ def test_without_patients_it_must_be_said(write_plain_table: WriteTable) -> None
             "Did you mean 'findings'",
         ),
         ("image,patient_id,findings\n", {"group_by": "image"}, "no study that can be used"),
+        ("image;patient_id;findings\na.png;1;x\n", {"group_by": "image"}, "separated by ';', not by commas"),
+        ("image\tpatient_id\tfindings\na.png\t1\tx\n", {"group_by": "image"}, "not by commas"),
+        ('image,patient_id,findings\na.png,1,"x\nb.png,2,y\n', {"group_by": "image"}, "quotation mark is not closed"),
+        ('image,patient_id,findings\na.png,1,"x\nb.png,2,"y"\n', {"group_by": "image"}, "within a quoted field"),
+        ("image,patient_id,spilt,findings\na.png,1,train,x\n", {"group_by": "image"}, "no column 'split', but 'spilt'"),
+        ("image,patient_id,findings\na.png,1,x\0y\n", {"group_by": "image"}, "NUL byte .at byte 35"),
         (
             "image,patient_id,split,findings\na.png,1,train,x\nb.png,1,test,y\n",
             {"group_by": "image"},
@@ -150,3 +157,31 @@ def test_covid_films_through_the_shipped_configuration(test_data: Path, reposito
         [f"root={test_data / 'covid_cxr'}", "keep_without_report=true"],
     )
     assert len(read_studies(everything)) == 210
+
+
+def test_rows_of_a_study_must_not_contradict_each_other(write_plain_table: WriteTable) -> None:
+    root = write_plain_table(
+        "study_id,image,patient_id,split,findings\n"
+        "1,a.png,1,train,Clear.\n1,b.png,1,train,\n"  # an empty cell says nothing else
+        "2,a.png,2,train,Clear.\n2,b.png,2,train,Not clear.\n"
+    )
+    table = read_studies(_config(root))
+    assert (table.ids, [str(error) for error in table.bad]) == (("1",), ["study '2': its rows differ in findings"])
+
+
+def test_a_table_that_may_be_cut_short_is_named(
+    write_plain_table: WriteTable, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = write_plain_table("study_id,image,patient_id,split,findings\n1,a.png,1,train,Clear")
+    assert len(read_studies(_config(root))) == 1
+    assert "metadata.csv does not end with a line break" in caplog.text
+
+
+def test_packed_tables(write_plain_table: WriteTable) -> None:
+    root = write_plain_table("study_id,image,patient_id,split,findings\n1,a.png,1,train,Clear.\n")
+    packed = gzip.compress((root / "metadata.csv").read_bytes())
+    (root / "all.csv.gz").write_bytes(packed)
+    assert read_studies(_config(root, annotation=Path("all.csv.gz"))).ids == ("1",)
+    (root / "all.csv.gz").write_bytes(packed[:-5])
+    with pytest.raises(UserError, match="compressed file ends too early"):
+        read_studies(_config(root, annotation=Path("all.csv.gz")))

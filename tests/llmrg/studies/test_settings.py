@@ -27,6 +27,9 @@ BASE: dict[str, Any] = {"format": "ped-xray", "root": Path("x"), "language": "zh
         ({"max_bad_fraction": 1.5}, "between 0 and 1"),
         ({"split_fractions": (0.7, 0.1, 0.1)}, "sum to 1"),
         ({"comparison_split": Path("a.json")}, "chexpert-plus"),
+        ({"missing_images": "ignore"}, "Allowed: bad, skip"),
+        ({"labels": Path("a.json")}, "labels belongs to the formats chexpert-plus and mimic-cxr"),
+        ({"reports": Path("files")}, "reports belongs to the formats mimic-cxr and iu-xray"),
     ],
 )
 def test_values_that_cannot_be_meant(changes: dict[str, Any], message: str) -> None:
