@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from io import BytesIO
 from pathlib import Path
 
@@ -16,8 +14,7 @@ from PIL.PngImagePlugin import PngImageFile
 from llmrg.studies._image_error import ImageError
 from llmrg.studies._jpeg import sound_jpeg
 from llmrg.studies._png import sound_png
-
-logging.getLogger("PIL").setLevel(logging.WARNING)  # its debugging lines quote metadata
+from llmrg.studies._quiet import silence_decoders
 
 
 def decode_png(path: Path, content: bytes, *, max_pixels: int) -> PilImage.Image:
@@ -83,9 +80,8 @@ def upright(path: Path, picture: PilImage.Image) -> PilImage.Image:
         ImageError: EXIF data that cannot be read, so that nobody knows which way is up.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ImageOps.exif_transpose(picture)
+        silence_decoders()
+        return ImageOps.exif_transpose(picture)
     except Exception:
         raise ImageError(path, "has EXIF data that cannot be read") from None
 
@@ -116,13 +112,12 @@ def _load(
     # Pillow's classes, not its open(): that would also let in the several pictures of a camera's MPO.
     ImageFile.LOAD_TRUNCATED_IMAGES = False  # a library that turned it on would let half films in
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they quote metadata
-            picture = kind(BytesIO(content))
-            if at_least is not None:
-                picture.draft("L", (at_least, at_least))
-            picture.load()
-            return picture
+        silence_decoders()
+        picture = kind(BytesIO(content))
+        if at_least is not None:
+            picture.draft("L", (at_least, at_least))
+        picture.load()
+        return picture
     except Exception as error:  # Pillow's plugins raise almost anything on broken files
         reason = "is truncated" if "truncated" in str(error).lower() else "cannot be decoded"
         name = "JPEG" if kind is JpegImageFile else "PNG"

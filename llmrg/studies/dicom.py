@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from io import BytesIO
 from pathlib import Path
 
@@ -24,10 +22,9 @@ from llmrg.studies._dicom_header import PREFIX, TAGS, begins_a_dataset, is_eleme
 from llmrg.studies._dicom_inflate import inflated
 from llmrg.studies._dicom_pixels import stored_pixels
 from llmrg.studies._image_error import ImageError
+from llmrg.studies._quiet import silence_decoders
 
 __all__ = ["is_dicom", "read_dicom"]
-
-logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # its warnings quote the header, which names the patient
 
 
 def is_dicom(content: bytes) -> bool:
@@ -69,9 +66,8 @@ def read_dicom(path: Path, content: bytes, *, max_pixels: int) -> npt.NDArray[np
             of the header but the kind of file.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom warns about values of the header, and quotes them
-            return _read(path, content, max_pixels=max_pixels)
+        silence_decoders()
+        return _read(path, content, max_pixels=max_pixels)
     except ImageError:
         raise
     except Exception as error:  # pydicom and its decoders raise almost anything on broken files

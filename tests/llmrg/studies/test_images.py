@@ -6,7 +6,9 @@ import socket
 import struct
 import subprocess
 import sys
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -369,6 +371,23 @@ def test_a_loop_of_links(tmp_path: Path) -> None:
     (tmp_path / "film.png").symlink_to("film.png")
     with pytest.raises(ImageError, match="cannot be read"):
         load_image(tmp_path / "film.png")
+
+
+def test_films_decoded_in_threads_leave_the_warnings_of_others_alone(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "of patient Doe"
+    Image.fromarray(_smooth(300, 200)).save(tmp_path / "film.jpg", exif=exif)
+    content = (tmp_path / "film.jpg").read_bytes()
+    (tmp_path / "film.jpg").write_bytes(
+        content.replace(b"\x01\x0e\x00\x02\x00\x00\x00", b"\x01\x0e\x00\x02\x00\x00\x7f")
+    )
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        with ThreadPoolExecutor(4) as pool:
+            films = list(pool.map(load_image, [tmp_path / "film.jpg"] * 24))
+            warnings.warn("mine", stacklevel=1)
+    assert {film.shape for film in films} == {(200, 300)}
+    assert [str(warning.message) for warning in seen] == ["mine"]
 
 
 def test_animation_is_refused(tmp_path: Path) -> None:
