@@ -100,18 +100,15 @@ def _splits(found: dict[str, Any]) -> Table:
 
 def _lengths(found: dict[str, Any]) -> Table:
     names = ("min", "5%", "25%", "50%", "75%", "95%", "max")
-    table = Table("", "", *names, title="Report lengths", title_justify="left")
+    table = Table("", "", *names, title="Report lengths and film sizes", title_justify="left")
     for split, own in found["reports"]["lengths"].items():
         for unit, values in own.items():
             table.add_row(split if unit == "characters" else "", unit, *(f"{values[name]:,}" for name in names))
     film = found.get("film_check")
-    for name, unit in (("width", "pixels"), ("height", "pixels"), ("file_bytes", "bytes")):
+    for name, unit, scale in (("width", "pixels", 1), ("height", "pixels", 1), ("file_bytes", "KB", 1000)):
         if film is not None and film[name]:
-            table.add_row(
-                "film size" if unit == "bytes" else f"film {name}",
-                unit,
-                *(f"{film[name][quantile]:,}" for quantile in names),
-            )
+            told = "film file" if name == "file_bytes" else f"film {name}"
+            table.add_row(told, unit, *(f"{round(film[name][quantile] / scale):,}" for quantile in names))
     _right(table, first=2)
     return table
 
