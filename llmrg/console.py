@@ -7,8 +7,10 @@ import json
 import logging
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from llmrg.errors import LlmrgError, StoppedBySignalError, UserError
@@ -72,9 +74,19 @@ def describe_error(error: Exception) -> tuple[int, str]:
     if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
         step = "use a smaller batch size, gradient checkpointing or a quantised language model"
         return UserError.exit_code, str(UserError("The memory is not enough", next_step=step))
-    text = " ".join(str(error).split())
-    step = f"set {TRACEBACK_VARIABLE}=1 to see where"
-    return _INTERNAL, str(UserError(f"Internal error, {type(error).__name__}: {text}", next_step=step))
+    # What other libraries say may quote a report or a header: it is shown on request alone.
+    step = f"set {TRACEBACK_VARIABLE}=1 to see the whole error, which may quote data"
+    return _INTERNAL, str(UserError(f"Internal error, {type(error).__name__}", where=_place(error), next_step=step))
+
+
+def _place(error: Exception) -> str | None:
+    """Where in this project the error came up, as file and line."""
+    own = [
+        f"{Path(frame.filename).parent.name}/{Path(frame.filename).name}, line {frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if {"llmrg", "retrieval_index"} & set(Path(frame.filename).parts)
+    ]
+    return own[-1] if own else None
 
 
 def print_json(values: Any) -> None:

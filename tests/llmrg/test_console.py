@@ -31,7 +31,7 @@ def raising(error: BaseException) -> Callable[[], None]:
         (OSError(errno.ENOSPC, "", "runs/a"), 2, ["No space left", "runs/a", "free some space"]),
         (PermissionError(errno.EACCES, "", "runs/a"), 2, ["Permission denied", "runs/a"]),
         (MemoryError(), 2, ["memory is not enough", "batch size"]),
-        (ValueError("a\nb"), 1, ["Internal error, ValueError: a b.", "LLMRG_TRACEBACK=1"]),
+        (ValueError("a\nb"), 1, ["Internal error, ValueError.", "LLMRG_TRACEBACK=1"]),
         (KeyboardInterrupt(), 130, ["Interrupted."]),
         (SystemExit(130), 130, ["Interrupted."]),
     ],
@@ -45,6 +45,17 @@ def test_an_error_is_one_line(
     assert captured.err.count("\n") == 1
     for part in parts:
         assert part in captured.err
+
+
+def test_an_unexpected_error_tells_its_place_and_quotes_nothing() -> None:
+    """A library's message may hold a report or a header."""
+    with pytest.raises(TypeError) as raised:
+        print_json({"report": {"双肺纹理增多"}})
+    code, message = describe_error(raised.value)
+    assert code == 1
+    assert "llmrg/console.py, line " in message
+    code, message = describe_error(ValueError("could not convert string to float: '双肺纹理增多'"))
+    assert "双肺" not in message
 
 
 def test_success_and_silent_ends(capsys: pytest.CaptureFixture[str]) -> None:
