@@ -44,6 +44,15 @@ def test_words_and_records_of_a_batch() -> None:
     assert [record["items"] for record in found.records] == [[{"words": "右侧胸腔积液"}], [{"words": "未见异常"}]]
 
 
+def test_without_a_language_every_study_hears_its_own() -> None:
+    probabilities = torch.tensor([rows(pleural_effusion=(0.9, 0.1, 0.9))] * 2 + [rows()])
+    earlier = {"disease_queries": Evidence(kind="disease_queries", state={"probabilities": probabilities})}
+    studies = [SimpleNamespace(language=language) for language in ("en", "zh", "en")]
+    anything: Any = SimpleNamespace(studies=studies)
+    found = DiagnosisHints(vocabulary=VOCABULARY)(anything, anything, anything, earlier)
+    assert found.words == ["right pleural effusion", "右侧胸腔积液", "no abnormality"]
+
+
 def test_settings() -> None:
     with pytest.raises(ValueError, match="threshold"):
         DiagnosisHintsConfig(threshold=1.0)

@@ -56,6 +56,29 @@ def test_without_reports_only_the_prompt(tiny_checkpoint, sources) -> None:
     assert assembler.words(TEXTS[0]) == "See <patches> for 咳嗽."
 
 
+def test_each_study_is_prompted_in_its_language(tiny_checkpoint, sources) -> None:
+    """Rows of one batch are what each prompt gives alone; a language without a prompt of its own takes the first."""
+    model = LanguageModel(LanguageModelConfig(path=str(tiny_checkpoint("qwen3"))))
+    other = PromptConfig(
+        segments=(Segment(source="patches"), Segment(text="请看{context}{instruction}")), instruction="写。"
+    )
+    assembler = PromptAssembler(model, PROMPT, by_language={"zh": other})
+    mixed = assembler.assemble(sources, TEXTS, ["a", "b", "c"], languages=["zh", "en", "zh"])
+    for row, prompt in enumerate((other, PROMPT, other)):
+        alone = PromptAssembler(model, prompt).assemble(sources, TEXTS, ["a", "b", "c"])
+        for found, expected in ((mixed.inputs_embeds, alone.inputs_embeds), (mixed.labels, alone.labels)):
+            torch.testing.assert_close(
+                found[row][mixed.attention_mask[row].bool()], expected[row][alone.attention_mask[row].bool()]
+            )
+    assert assembler.words(TEXTS[0], "zh") == "<patches>请看咳嗽写。"
+    assert assembler.words(TEXTS[0], "en") == assembler.words(TEXTS[0]) == "See <patches> for 咳嗽."
+    assert assembler.prompt_of("zh") is other
+    lacking = PromptAssembler(model, PROMPT, by_language={"zh": PromptConfig(segments=(Segment(source="maps"),))})
+    lacking.assemble(sources, TEXTS, languages=["en"] * 3)
+    with pytest.raises(UserError, match="'maps'"):
+        lacking.assemble(sources, TEXTS, languages=["en", "zh", "en"])
+
+
 def test_gradients_reach_the_sources(tiny_checkpoint, sources) -> None:
     model = LanguageModel(LanguageModelConfig(path=str(tiny_checkpoint("qwen3"))))
     vectors, mask = sources["patches"]
