@@ -107,6 +107,23 @@ def test_iu_xray(tmp_path: Path) -> None:
     assert item["image_path"] == [f"{item['id']}/0.png", f"{item['id']}/1.png"]
     assert re.fullmatch(r"CXR\d+_IM-\d{4}", item["id"])
     assert (root / "images" / item["image_path"][1]).is_file()
+    rows = list(csv.DictReader((root / "indiana_projections.csv").read_text(encoding="utf-8").splitlines()))
+    assert Counter(row["projection"] for row in rows) == {"Frontal": 6, "Lateral": 6}
+    assert all(re.fullmatch(rf"{row['uid']}_IM-\d{{4}}-[12]001\.dcm\.png", row["filename"]) for row in rows)
+
+
+def test_cn_cxr(tmp_path: Path) -> None:
+    root = _draw(tmp_path, "cn-cxr", 20)
+    annotation = json.loads((root / "annotation.json").read_text(encoding="utf-8"))
+    truths = read_truth(root)
+    for split, items in annotation.items():
+        for item in items:
+            truth = truths[item["id"]]
+            assert (truth.split, truth.patient_id) == (split, item["patient_id"])
+            assert truth.age_group == "adult" and item["age"] == f"{truth.age:.0f}岁"
+            assert item["sex"] == {"female": "女", "male": "男"}[truth.sex]
+            assert all((root / "images" / path).is_file() for path in item["image_path"])
+            assert all(re.search(r"[\u4e00-\u9fff]", item[key]) for key in ("image_finding", "impressions"))
 
 
 def test_mimic_cxr(tmp_path: Path) -> None:
@@ -119,6 +136,10 @@ def test_mimic_cxr(tmp_path: Path) -> None:
                 pattern = rf"p10/p{item['subject_id']}/s{item['study_id']}/[0-9a-f]{{8}}(-[0-9a-f]{{8}}){{4}}\.jpg"
                 assert re.fullmatch(pattern, path)
                 assert (root / "images" / path).is_file()
+    rows = list(csv.DictReader((root / "mimic-cxr-2.0.0-metadata.csv").read_text(encoding="utf-8").splitlines()))
+    assert Counter(row["ViewPosition"] for row in rows) == {"PA": 12, "LATERAL": 12}
+    listed = {Path(path).stem for items in annotation.values() for item in items for path in item["image_path"]}
+    assert {row["dicom_id"] for row in rows} == listed
 
 
 @pytest.mark.parametrize("format", layout_names())
