@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from llmrg.errors import BadStudyError
+from llmrg.generation.memory import BatchSize
 from llmrg.language.context import render_context
 from llmrg.language.settings import DecodingConfig
 from llmrg.studies.dataset import collate_studies, read_films
@@ -22,6 +22,8 @@ from llmrg.systems.report_generator import ReportGenerator
 __all__ = ["Written", "study_seed", "write_reports"]
 
 logger = logging.getLogger(__name__)
+
+_Readable = tuple[Study, list[np.ndarray]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +46,12 @@ def write_reports(
     instruction: str | None = None,
     with_records: bool = False,
     films: Mapping[str, list[np.ndarray]] | None = None,
+    together: bool = False,
 ) -> Iterator[list[Written]]:
     """Write reports batch by batch; the longest prompts come first, so that memory trouble shows at once.
 
-    A study whose films cannot be read is given with its error, and the others go on. Where a batch does not fit into
-    a GPU's memory it is halved and tried again.
+    A study whose films cannot be read is given with its error, and the others go on. Where the memory is not enough
+    for a batch, it and those after it are halved; a study that is too large alone is given with an error, too.
 
     Args:
         system: the system.
@@ -59,28 +62,43 @@ def write_reports(
         instruction: replaces the prompt's instruction.
         with_records: gather evidence records and maps.
         films: films already read, by study id.
+        together: several processes hold parts of the weights, so that each of them must write the same number of
+            batches; whatever would be set aside or halved is raised instead.
     """
     order = sorted(
         range(len(studies)),
         key=lambda row: (-len(studies[row].images), -len(_context(studies[row])), row),
     )
+    size = BatchSize(batch_size, what="studies")
+
+    def work(part: Sequence[_Readable]) -> list[Written]:
+        return _write(system, part, decoding=decoding, instruction=instruction, with_records=with_records)
+
     for start in range(0, len(order), batch_size):
-        chosen = [studies[row] for row in order[start : start + batch_size]]
         done: list[Written] = []
-        readable: list[tuple[Study, list[np.ndarray]]] = []
-        for study in chosen:
+        readable: list[_Readable] = []
+        for row in order[start : start + batch_size]:
+            study = studies[row]
             try:
                 read = films[study.id] if films is not None and study.id in films else read_films(study, data)
                 readable.append((study, read))
             except BadStudyError as error:
-                logger.warning("set aside: %s", error)
-                done.append(Written(study=study, error=error))
-        done.extend(
-            _write(system, readable, decoding=decoding, instruction=instruction, with_records=with_records)
-            if readable
-            else []
-        )
+                if together:
+                    raise
+                done.append(_set_aside(error, study))
+        # Processes that work together cannot take smaller batches each for itself.
+        done.extend(work(readable) if together else size.run(readable, work, _too_large))
         yield done
+
+
+def _set_aside(error: BadStudyError, study: Study) -> Written:
+    logger.warning("set aside: %s", error)
+    return Written(study=study, error=error)
+
+
+def _too_large(item: _Readable) -> Written:
+    study, _ = item
+    return _set_aside(BadStudyError(study.id, "the memory is not enough for this study, even alone"), study)
 
 
 def _context(study: Study) -> str:
@@ -94,7 +112,7 @@ def study_seed(seed: int, study_id: str) -> int:
 
 def _write(
     system: ReportGenerator,
-    readable: Sequence[tuple[Study, list[np.ndarray]]],
+    readable: Sequence[_Readable],
     *,
     decoding: DecodingConfig,
     instruction: str | None,
@@ -102,19 +120,7 @@ def _write(
 ) -> list[Written]:
     batch = collate_studies([(study, films, {}) for study, films in readable])
     seeds = [study_seed(decoding.seed, study.id) for study, _ in readable]
-    try:
-        reports = system.generate(batch, decoding, instruction=instruction, with_records=with_records, seeds=seeds)
-    except torch.OutOfMemoryError:
-        if len(readable) == 1:
-            raise
-        torch.cuda.empty_cache()
-        half = len(readable) // 2
-        logger.warning("out of memory with %d studies at once; trying %d", len(readable), half)
-        options = {"decoding": decoding, "instruction": instruction, "with_records": with_records}
-        return [
-            *_write(system, readable[:half], **options),  # type: ignore[arg-type]
-            *_write(system, readable[half:], **options),  # type: ignore[arg-type]
-        ]
+    reports = system.generate(batch, decoding, instruction=instruction, with_records=with_records, seeds=seeds)
     return [
         Written(study=study, report=report, films=films)
         for (study, films), report in zip(readable, reports, strict=True)

@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreT
 
 from llmrg.errors import UserError
 from llmrg.language.decoding import GeneratedTokens, OnToken, decode_tokens
+from llmrg.language.divided import full_size, is_divided, largest_of_all, put_tensors, whole_copies
 from llmrg.language.loading import load_causal_model, load_tokenizer, weights_reference
 from llmrg.language.settings import DecodingConfig, LanguageModelConfig
 
@@ -90,7 +91,7 @@ class LanguageModel(nn.Module):
     @property
     def hidden_size(self) -> int:
         """Width of the token space."""
-        return int(self.causal.get_input_embeddings().weight.shape[1])
+        return full_size(self.causal.get_input_embeddings().weight)[1]
 
     @property
     def eos_token_id(self) -> int:
@@ -261,11 +262,7 @@ class LanguageModel(nn.Module):
 
     def trainable_state_dict(self) -> dict[str, Tensor]:
         """Return copies of the weights that learn (adapters, or everything under full tuning), on the CPU."""
-        return {
-            name: parameter.detach().to("cpu", copy=True).contiguous()
-            for name, parameter in self.named_parameters()
-            if parameter.requires_grad
-        }
+        return whole_copies({name: weight for name, weight in self.named_parameters() if weight.requires_grad})
 
     def load_trainable_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Put back what :meth:`trainable_state_dict` returned.
@@ -274,24 +271,24 @@ class LanguageModel(nn.Module):
             UserError: names or shapes do not fit this model and tuning.
         """
         own = {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
-        wrong = sorted(own.keys() ^ state.keys()) or [n for n in own if own[n].shape != state[n].shape]
+        wrong = sorted(own.keys() ^ state.keys()) or [n for n in own if full_size(own[n]) != state[n].shape]
         if wrong:
             raise UserError(
                 f"The saved language model weights do not fit this model: {len(wrong)} differ, first {wrong[0]!r}",
                 where=self.config.path,
                 next_step="load them with the language model settings they were trained with",
             )
-        with torch.no_grad():
-            for name, parameter in own.items():
-                parameter.copy_(state[name])
+        put_tensors(own, state)
 
     def _score(
         self, inputs_embeds: Tensor, attention_mask: Tensor, tokens: Sequence[Sequence[int]]
     ) -> list[list[float]]:
         """Log-probability of each chosen token under the model's own distribution (no penalty, no temperature)."""
         result: list[list[float]] = []
-        vocabulary = int(self.causal.get_input_embeddings().weight.shape[0])
+        vocabulary = full_size(self.causal.get_input_embeddings().weight)[0]
         longest = max((len(ids) for ids in tokens), default=0)
+        if is_divided(self):  # then every process must run the network equally often
+            longest = largest_of_all(longest, device=self.device)
         rows = max(1, 2**26 // max(1, longest * vocabulary))
         for start in range(0, len(tokens), rows):
             part = tokens[start : start + rows]

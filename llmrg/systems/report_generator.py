@@ -16,6 +16,7 @@ from llmrg.findings.vocabulary import FindingVocabulary
 from llmrg.language.assembly import Assembled, EncodedReports, PromptAssembler, encode_reports
 from llmrg.language.context import render_context
 from llmrg.language.decoding import OnToken
+from llmrg.language.divided import full_size, put_tensors, whole_copies
 from llmrg.language.llm import LanguageModel
 from llmrg.language.prompt import PromptConfig
 from llmrg.language.settings import DecodingConfig
@@ -254,10 +255,7 @@ class ReportGenerator(nn.Module):
             f"language_model.{name}": tensor for name, tensor in self.language_model.trainable_state_dict().items()
         }
         tensors = dict(self.named_parameters()) | dict(self._persistent_buffers())
-        for name, tensor in tensors.items():
-            if not self._is_foreign(name):
-                state[name] = tensor.detach().to("cpu", copy=True).contiguous()
-        return state
+        return state | whole_copies({name: tensor for name, tensor in tensors.items() if not self._is_foreign(name)})
 
     def load_own_state(self, state: Mapping[str, Tensor]) -> None:
         """Put back what :meth:`own_state` returned.
@@ -275,12 +273,10 @@ class ReportGenerator(nn.Module):
             if not self._is_foreign(name)
         }
         given = {name: tensor for name, tensor in state.items() if not name.startswith(prefix)}
-        wrong = sorted(own.keys() ^ given.keys()) or [n for n in own if own[n].shape != given[n].shape]
+        wrong = sorted(own.keys() ^ given.keys()) or [n for n in own if full_size(own[n]) != given[n].shape]
         if wrong:
             raise ValueError(f"{len(wrong)} tensors do not fit this system, first {wrong[0]!r}")
-        with torch.no_grad():
-            for name, tensor in own.items():
-                tensor.copy_(given[name])
+        put_tensors(own, given)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """Return :meth:`own_state`, so that checkpoints never hold frozen parts (and no tied tensor twice)."""

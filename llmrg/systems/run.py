@@ -91,6 +91,7 @@ def save_run(
     producer: str,
     split_hash: str,
     card: str,
+    weights: Mapping[str, torch.Tensor] | None = None,
     extra: Mapping[str, str] | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> Path:
@@ -104,12 +105,13 @@ def save_run(
         producer: the command.
         split_hash: of the training studies.
         card: the model card, Markdown.
+        weights: what :meth:`ReportGenerator.own_state` returned, where only all processes together can ask for it.
         extra: further text files by name (training configuration, log).
         details: further entries of the manifest (validation figures, parameters).
     """
     present = kept_artefacts(config.system, artefacts)
     with atomic_directory(directory) as folder:
-        save_file(system.own_state(), folder / WEIGHTS)
+        save_file(dict(weights) if weights is not None else system.own_state(), folder / WEIGHTS)
         for name, path in present.items():
             shutil.copytree(path, folder / ARTEFACTS / name)
         write_text(folder / SETTINGS, dump_config(config))

@@ -6,9 +6,10 @@ import json
 import logging
 import random
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ import torch
 from llmrg.artefacts import is_complete, read_manifest
 from llmrg.config import dump_config, load_config
 from llmrg.errors import UserError
+from llmrg.language.divided import full_size
 from llmrg.pretraining.signals import catch_signals
 from llmrg.systems.build import ArtefactPaths, build_system
 from llmrg.systems.privacy import survey_patient_data
@@ -25,6 +27,7 @@ from llmrg.training.artefact_locks import ArtefactLocks
 from llmrg.training.card import model_card
 from llmrg.training.folder import TrainingFolder
 from llmrg.training.material import TrainingMaterial, read_material
+from llmrg.training.processes import alone, by_main_process
 from llmrg.training.progress import ProgressReport
 from llmrg.training.settings import TrainConfig
 from llmrg.training.stages import StageBuilder
@@ -78,13 +81,22 @@ def train(
         return _dry_run(settings, material, builder)
     scratch = TrainingFolder(settings, split_hash=material.split_hash, allow_changes=allow_changes)
     with scratch, ArtefactLocks(settings.artefacts_folder, settings.stage_names) as locks:
-        if _is_finished(settings, material):
-            logger.info("%s is a finished run of this configuration and these studies; nothing to do", settings.out)
-            scratch.end()
+
+        def prepare() -> dict[str, Any]:
+            if _is_finished(settings, material):
+                logger.info("%s is a finished run of this configuration and these studies; nothing to do", settings.out)
+                scratch.end()
+                return {"finished": True}
+            last = scratch.begin(resume=resume)
+            locks.build(builder.open_stages, builder.build_needed)
+            return {"finished": False, "checkpoint": None if last is None else str(last)}
+
+        ready = by_main_process(prepare)
+        if ready["finished"]:
             return settings.out
-        last = scratch.begin(resume=resume)
-        artefacts = locks.build(builder.open_stages, builder.build_needed)
-        return _train(settings, material, artefacts, scratch, last, allow_changes=allow_changes, producer=producer)
+        last = Path(ready["checkpoint"]) if ready["checkpoint"] else None
+        paths = builder.paths()
+        return _train(settings, material, paths, scratch, last, allow_changes=allow_changes, producer=producer)
 
 
 def _train(
@@ -123,10 +135,13 @@ def _train(
     )
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     best = dict(_best_figures(trainer.state.log_history, trainer.state.best_metric, settings.training.metric))
-    if trainer.is_world_process_zero():
-        _save(settings, material, system, artefacts, producer, best, trainer.state.log_history)
+    weights = system.own_state()  # where processes hold parts of the weights, all of them are needed for this
+
+    def finish() -> None:
+        _save(settings, material, system, weights, artefacts, producer, best, trainer.state.log_history)
         scratch.end()
-    trainer.accelerator.wait_for_everyone()
+
+    by_main_process(finish)
     return settings.out
 
 
@@ -168,8 +183,8 @@ def build_stage(
 def count_parameters(system: torch.nn.Module) -> dict[str, int]:
     """Count the parameters of a system, in all and trainable."""
     return {
-        "total": sum(parameter.numel() for parameter in system.parameters()),
-        "trainable": sum(parameter.numel() for parameter in system.parameters() if parameter.requires_grad),
+        "total": sum(full_size(parameter).numel() for parameter in system.parameters()),
+        "trainable": sum(full_size(p).numel() for p in system.parameters() if p.requires_grad),
     }
 
 
@@ -186,6 +201,7 @@ def _save(
     settings: TrainConfig,
     material: TrainingMaterial,
     system: ReportGenerator,
+    weights: Mapping[str, torch.Tensor],
     artefacts: ArtefactPaths,
     producer: str,
     figures: dict[str, float],
@@ -198,6 +214,7 @@ def _save(
         system,
         settings.out,
         config=RunConfig(system=settings.system, data=settings.data, decoding=settings.decoding),
+        weights=weights,
         artefacts=artefacts,
         producer=producer,
         split_hash=material.split_hash,
@@ -272,7 +289,8 @@ def _dry_run(settings: TrainConfig, material: TrainingMaterial, builder: StageBu
             ),
         )
         small = replace(settings, out=folder / "run", artefacts=folder / "artefacts", training=loop, stages=stages)
-        artefacts = replace(builder, config=small, material=few).build_needed()
+        with alone():  # each process in its own scratch folder
+            artefacts = replace(builder, config=small, material=few).build_needed()
         system = build_system(small.system, small.data, artefacts)
         trainer = build_trainer(
             system,
@@ -284,7 +302,7 @@ def _dry_run(settings: TrainConfig, material: TrainingMaterial, builder: StageBu
             dry_run=True,
         )
         trainer.train()
-        trainer.validation(system)
+        trainer.evaluate()
         parameters = count_parameters(system)
     logger.info("dry run: %s parameters, %s trainable", f"{parameters['total']:,}", f"{parameters['trainable']:,}")
     return settings.out

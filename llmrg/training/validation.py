@@ -9,6 +9,7 @@ from accelerate.utils import gather_object
 from llmrg.findings.labeler import get_labeler
 from llmrg.findings.targets import positive_findings
 from llmrg.generation.writing import write_reports
+from llmrg.language.divided import is_divided
 from llmrg.language.settings import DecodingConfig
 from llmrg.metrics.pooling import pooled_figures
 from llmrg.metrics.scores import Scores, score_reports
@@ -63,7 +64,11 @@ class ReportValidation:
             process: this process's number.
             processes: how many share the work.
         """
+        together = processes > 1 and is_divided(system)
         own = list(self.studies)[process::processes]
+        if together:  # every process runs the network equally often: short shares are filled up
+            share = -(-len(self.studies) // processes)
+            own += list(self.studies)[: share - len(own)]
         written: list[tuple[str, str]] = []
         for batch in write_reports(
             system,
@@ -72,9 +77,11 @@ class ReportValidation:
             decoding=self.decoding,
             batch_size=self.batch_size,
             films=self.material.films,
+            together=together,
         ):
             written.extend((item.study.id, item.report.text) for item in batch if item.report is not None)
-        hypotheses: Mapping[str, str] = dict(gather_object(written) if processes > 1 else written)
+        found = dict(gather_object(written) if processes > 1 else written)
+        hypotheses = {study.id: found[study.id] for study in self.studies if study.id in found}
         sets: dict[tuple[str, Language], list[Study]] = {}
         for study in self.studies:
             if study.id in hypotheses:

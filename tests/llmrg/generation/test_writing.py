@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from llmrg.errors import BadStudyError
 from llmrg.generation.writing import study_seed, write_reports
 from llmrg.language.settings import DecodingConfig
 from llmrg.studies.dataset import read_films
@@ -64,14 +65,57 @@ def test_a_batch_too_large_for_memory_is_halved(
     monkeypatch.setattr(tiny_loaded.system, "generate", generate)
     found = [item.report.text for batch in write(tiny_loaded, studies, batch_size=6) for item in batch]
     assert found == expected
-    assert sizes == [6, 3, 1, 2, 3, 1, 2]
+    assert sizes == [6, 3, 2, 2, 2]
 
-    def never(*_: Any, **__: Any) -> Any:
-        raise torch.OutOfMemoryError("out of memory")
 
-    monkeypatch.setattr(tiny_loaded.system, "generate", never)
-    with pytest.raises(torch.OutOfMemoryError):
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        MemoryError(),
+    ],
+)
+def test_a_study_too_large_for_memory_is_set_aside_and_the_others_keep_their_order(
+    tiny_loaded: Any, studies: list[Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Any
+) -> None:
+    real, large = tiny_loaded.system.generate, studies[2].id
+    expected = [(item.study.id, item.report.text) for batch in write(tiny_loaded, studies) for item in batch]
+
+    def generate(batch: Any, *args: Any, **options: Any) -> Any:
+        if any(study.id == large for study in batch.studies):
+            raise error
+        return real(batch, *args, **options)
+
+    monkeypatch.setattr(tiny_loaded.system, "generate", generate)
+    found = [item for batch in write(tiny_loaded, studies, batch_size=4) for item in batch]
+    assert [(i.study.id, i.report.text if i.report else None) for i in found] == [
+        (study_id, None if study_id == large else text) for study_id, text in expected
+    ]
+    (bad,) = [item.error for item in found if item.error is not None]
+    assert bad.study_id == large
+    assert "memory is not enough" in bad.reason
+    assert sum("at once; going on with 2" in record.message for record in caplog.records) == 1
+
+
+def test_other_errors_and_processes_that_work_together_end_it(
+    tiny_loaded: Any, studies: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(kind: Any) -> Any:
+        def generate(*_: Any, **__: Any) -> Any:
+            raise kind("a bug")
+
+        return generate
+
+    monkeypatch.setattr(tiny_loaded.system, "generate", fail(RuntimeError))
+    with pytest.raises(RuntimeError, match="a bug"):
         write(tiny_loaded, studies)
+    monkeypatch.setattr(tiny_loaded.system, "generate", fail(torch.OutOfMemoryError))
+    with pytest.raises(torch.OutOfMemoryError):
+        write(tiny_loaded, studies, together=True)
+    gone = [replace(studies[0], images=tuple(replace(i, path=i.path / "gone") for i in studies[0].images))]
+    with pytest.raises(BadStudyError):
+        write(tiny_loaded, gone, together=True)
 
 
 def test_seeds_differ_by_study_and_by_seed() -> None:

@@ -34,6 +34,9 @@ class _Writes:
     def __init__(self, real: Any, write: Any) -> None:
         self.labeler, self.write = real.labeler, write
 
+    def parameters(self) -> list[Any]:
+        return []
+
     def generate(self, batch: Any, *_: Any, **__: Any) -> list[GeneratedReport]:
         return [
             GeneratedReport(study_id=s.id, text=self.write(s), log_probabilities=[], finished=True, findings={})
