@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -96,23 +96,25 @@ class ArrowRows:
 
     def take(self, rows: npt.NDArray[np.integer[Any]]) -> list[dict[str, Any]]:
         """Return the records at these row numbers, in this order."""
-        found: list[dict[str, Any]] = []
         places = np.searchsorted(self._ends, rows, side="right")
-        cuts = np.flatnonzero(np.diff(places)) + 1
-        for part, place in zip(np.split(rows, cuts), np.split(places, cuts), strict=True):
-            if not len(part):
-                continue
-            number = int(place[0])
-            local = part.astype(np.int64) - (int(self._ends[number]) - self.batches[number].num_rows)
-            batch = self.batches[number]
-            if len(local) == 1:
-                found += batch.slice(int(local[0]), 1).to_pylist()
-            elif np.all(np.diff(local) == 1):
-                found += batch.slice(int(local[0]), len(local)).to_pylist()
-            else:
-                found += batch.take(pa.array(local)).to_pylist()
+        order = np.argsort(places, kind="stable")  # rows of one batch together, however they are asked for
+        found: list[dict[str, Any]] = []
+        for part in np.split(order, np.flatnonzero(np.diff(places[order])) + 1):
+            if len(part):
+                found += self._take_from(int(places[part[0]]), rows[part].astype(np.int64))
+        if np.any(np.diff(order) != 1):
+            back = np.empty(len(order), dtype=np.int64)
+            back[order] = np.arange(len(order))
+            found = [found[place] for place in back]
         self._count(len(rows))
         return found
+
+    def _take_from(self, number: int, rows: npt.NDArray[np.int64]) -> list[dict[str, Any]]:
+        batch = self.batches[number]
+        local = rows - (int(self._ends[number]) - batch.num_rows)
+        if len(local) == 1 or np.all(np.diff(local) == 1):
+            return cast("list[dict[str, Any]]", batch.slice(int(local[0]), len(local)).to_pylist())
+        return cast("list[dict[str, Any]]", batch.take(pa.array(local)).to_pylist())
 
     def column(self, name: str, rows: npt.NDArray[np.integer[Any]] | None = None, *, at_once: int = 4096) -> Any:
         """Go through one column, all of it or these rows, a few thousand values at a time."""

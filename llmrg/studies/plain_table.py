@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from llmrg.errors import UserError
@@ -31,6 +33,8 @@ CSV_NAME = "metadata.csv"
 IMAGE_SEPARATOR = "|"
 
 Row = Mapping[str, str | None]
+_AT_ONCE = 512
+"""Studies whose rows are Python objects at once."""
 _ALWAYS = ("image", "patient_id")
 _FIELDS = ("study_id", "split", "view", "language", "age", "sex", "indication", "history", "prior")
 
@@ -122,13 +126,16 @@ def _grouped(
             # A film listed twice is a mistake, not a study of two films.
             yield f"{number}\0{key}" if key and config.group_by == "image" else key
 
-    for rows in rows_by_key(keys()):
-        together: dict[str, list[Row]] = {}
-        for record in stored.take(rows):
-            together.setdefault(text_of(record[column]), []).append(record)
-        for key, records in together.items():
-            by_film = config.group_by == "image"
-            yield (key.split(IMAGE_SEPARATOR)[0].rsplit(".", 1)[0] if by_film else key), records
+    groups = rows_by_key(keys())
+    while some := list(islice(groups, _AT_ONCE)):
+        records = iter(stored.take(np.concatenate(some)))
+        for rows in some:
+            together: dict[str, list[Row]] = {}
+            for record in islice(records, len(rows)):
+                together.setdefault(text_of(record[column]), []).append(record)
+            for key, own in together.items():
+                by_film = config.group_by == "image"
+                yield (key.split(IMAGE_SEPARATOR)[0].rsplit(".", 1)[0] if by_film else key), own
 
 
 def _read_study(

@@ -99,8 +99,8 @@ class StudyTable(Sequence[Study]):
 
     def __iter__(self) -> Iterator[Study]:
         """Go through the studies in order, decoding them in batches."""
-        for start in range(0, len(self), 256):
-            for record in self._table.take(self._row_numbers(slice(start, start + 256))):
+        for start in range(0, len(self), 1024):
+            for record in self._table.take(self._row_numbers(slice(start, start + 1024))):
                 yield _study(record)
 
     def __repr__(self) -> str:

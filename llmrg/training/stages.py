@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from transformers import TrainerCallback
 
 from llmrg.artefacts import Manifest, atomic_directory, file_hash, is_complete, read_manifest
@@ -26,11 +25,12 @@ from llmrg.findings.words import finding_words
 from llmrg.language.text_encoder import TextEncoder
 from llmrg.pretraining.disease_classifier import pretrain_disease_classifier
 from llmrg.pretraining.language_model import pretrain_language_model
-from llmrg.studies.dataset import collate_studies
 from llmrg.studies.mixture import MixtureConfig
 from llmrg.studies.study import Study
+from llmrg.studies.study_table import StudyTable
 from llmrg.systems.build import EMBEDDED, ArtefactPaths, encoder_config
 from llmrg.text.sentences import split_sentences
+from llmrg.training.encoding import EncodedStudies, encode_studies
 from llmrg.training.material import TrainingMaterial
 from llmrg.training.settings import STAGES, TrainConfig
 from retrieval_index import Record, RetrievalIndex
@@ -59,7 +59,7 @@ class StageBuilder:
     producer: str
     callbacks: Callable[[str], Sequence[TrainerCallback]] = field(default=lambda name: ())
     resume: bool = False
-    _encoded: dict[str, Tensor] | None = field(default=None, init=False)
+    _encoded: EncodedStudies | None = field(default=None, init=False)
 
     def path(self, stage: str) -> Path:
         """Where a stage leaves its artefact."""
@@ -198,7 +198,7 @@ class StageBuilder:
         phrases = self._phrases()
         owners = [study.dataset or "" for study in (*training, *(study for study, _, _ in phrases))]
         pretrain_language_model(
-            [study.report(data.target) for study in self.material.training],
+            [study.report(data.target) for study in training],
             self.path("language_model"),
             self.config.stages.language_model,
             producer=self.producer,
@@ -256,34 +256,46 @@ class StageBuilder:
         self._require("disease_classifier", "memory")
         names = [finding.name for finding in self.material.vocabulary.abnormal]
         encoded = self._encode()
-        evidence = self.config.system.evidence
-        visual: list[tuple[Pattern, Tensor]] = []
-        for row, study in enumerate(self.material.training):
-            positive = self.material.positive(study.id)
-            tokens = encoded["tokens"][row]
-            for name in positive:
-                visual.append((_pattern(study, name), tokens[names.index(name)]))
-            if not positive:
-                visual.append((_pattern(study, NORMAL), tokens.mean(0)))
+        evidence, seed = self.config.system.evidence, self.config.seed
+        visual = [
+            (_pattern(self.material.training[row], NORMAL if query is None else names[query]), answer)
+            for (row, query), answer in sorted(encoded.answers.items(), key=lambda item: (item[0][0], item[0][1] or 0))
+        ]
         sentences = self._key_sentences()
-        unique = sorted({sentence for _, sentence in sentences})
+        chosen = sample_patterns([p for p, _ in sentences], per_finding=evidence.report_memory.per_finding, seed=seed)
+        unique = sorted({sentences[row][1] for row in chosen})
         vectors = dict(zip(unique, self._text_encoder("memory").encode(unique), strict=True))
-        report = [(pattern, vectors[sentence]) for pattern, sentence in sentences]
+        report = [(sentences[row][0], vectors[sentences[row][1]]) for row in chosen]
         with atomic_directory(self.path("memory")) as directory:
             details: dict[str, Any] = {"vocabulary": self.material.data.vocabulary}
-            for name, entries, limit in (
-                ("visual_memory", visual, evidence.visual_memory.per_finding),
-                ("report_memory", report, evidence.report_memory.per_finding),
-            ):
-                rows = sample_patterns([p for p, _ in entries], per_finding=limit, seed=self.config.seed)
+            for name, entries in (("visual_memory", visual), ("report_memory", report)):
                 bank = MemoryBank(
-                    vectors=torch.stack([entries[row][1] for row in rows]),
-                    patterns=tuple(entries[row][0] for row in rows),
+                    vectors=torch.stack([vector for _, vector in entries]),
+                    patterns=tuple(pattern for pattern, _ in entries),
                 )
                 bank.save(directory, name)
                 details[f"{name}_hash"] = file_hash(directory / f"{name}.safetensors")
-                details[f"{name}_patterns"] = len(rows)
+                details[f"{name}_patterns"] = len(entries)
             self._manifest("memory", details).write(directory)
+
+    def _visual_choice(self) -> dict[int, list[int | None]]:
+        """The patterns of the visual memory, chosen before anything is encoded: row to query (None: their mean)."""
+        if "memory" not in self.config.stage_names:
+            return {}
+        names = [finding.name for finding in self.material.vocabulary.abnormal]
+        places: list[tuple[int, int | None]] = []
+        for row, study in enumerate(self.material.training):
+            places += [(row, names.index(name)) for name in self.material.positive(study.id)] or [(row, None)]
+        nobody = {
+            query: Pattern(study_id="", patient_id="", finding=NORMAL if query is None else names[query])
+            for query in {query for _, query in places}
+        }
+        limit = self.config.system.evidence.visual_memory.per_finding
+        rows = sample_patterns([nobody[query] for _, query in places], per_finding=limit, seed=self.config.seed)
+        chosen: dict[int, list[int | None]] = {}
+        for row, query in (places[number] for number in rows):
+            chosen.setdefault(row, []).append(query)
+        return chosen
 
     def _key_sentences(self) -> list[tuple[Pattern, str]]:
         """The sentences of training reports that state a finding; whole reports of normal studies."""
@@ -297,7 +309,7 @@ class StageBuilder:
         self._require("disease_classifier", "index")
         names = [finding.name for finding in self.material.vocabulary.abnormal]
         encoded = self._encode()
-        studies = self.material.training
+        studies = self._encoded_studies(encoded)
         labels = torch.zeros(len(studies), len(names), dtype=torch.bool)
         records = []
         for row, study in enumerate(studies):
@@ -306,24 +318,24 @@ class StageBuilder:
                 labels[row, names.index(name)] = True
             records.append(Record(id=study.id, patient=study.patient_id, labels=dict.fromkeys(positive, "positive")))
         index = RetrievalIndex.build(
-            encoded["vectors"].numpy(), records, config=self.config.stages.index, encoder_hash=self._encoder_hash()
+            encoded.vectors.numpy(), records, config=self.config.stages.index, encoder_hash=self._encoder_hash()
         )
         reports = self._text_encoder("index").encode([study.report(self.material.data.target) for study in studies])
         candidates = self.config.system.evidence.retrieved_context.candidates
         store = ContextStore(
             index=index,
-            visual=encoded["pooled"],
+            visual=encoded.pooled,
             reports=reports,
             labels=labels,
             neighbours=torch.empty(len(studies), 0, dtype=torch.long),
             similarities=torch.empty(len(studies), 0),
         )
         neighbours, similarities = store.search(
-            encoded["vectors"], candidates, patients=[study.patient_id for study in studies]
+            encoded.vectors, candidates, patients=[study.patient_id for study in studies]
         )
         store = ContextStore(
             index=index,
-            visual=encoded["pooled"],
+            visual=encoded.pooled,
             reports=reports,
             labels=labels,
             neighbours=neighbours,
@@ -333,17 +345,28 @@ class StageBuilder:
             digest = store.save(directory)
             self._manifest("index", {"tensors_hash": digest, "studies": len(studies)}).write(directory)
 
-    def _encode(self) -> dict[str, Tensor]:
-        """Vectors, pooled features, query tokens and probabilities of the training studies, without augmentation."""
+    def _encoded_studies(self, encoded: EncodedStudies) -> Sequence[Study]:
+        studies = self.material.training
+        if len(encoded.rows) == len(studies):
+            return studies
+        if isinstance(studies, StudyTable):
+            return studies.select(encoded.rows)
+        return [studies[int(row)] for row in encoded.rows]
+
+    def _encode(self) -> EncodedStudies:
+        """What memory and index need of the training studies, without augmentation."""
         if self._encoded is None:
             encoder, _ = load_encoder(self.path("disease_classifier"))
             if torch.cuda.is_available():
                 encoder = encoder.cuda()
             dataset = self.material.dataset(self.material.training)
-            size = self.config.training.validation_batch_size
-            self._encoded = encoder.encode(
-                collate_studies([dataset[i] for i in range(start, min(start + size, len(dataset)))])
-                for start in range(0, len(dataset), size)
+            dataset.extras = {}
+            self._encoded = encode_studies(
+                encoder,
+                dataset,
+                batch_size=self.config.training.validation_batch_size,
+                answers=self._visual_choice(),
+                tolerated=self.material.data.tolerated_bad(len(dataset)),
             )
         return self._encoded
 
