@@ -54,7 +54,6 @@ DataSource = Annotated[
 Member = Annotated[str | None, typer.Option(metavar="NAME", help="Which data set of a mixture.")]
 Workers = Annotated[int | None, typer.Option(help="Processes; by default one a core.", min=1)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Build everything, run one batch, write nothing and stop.")]
-
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last complete checkpoint.")]
 
 
@@ -318,8 +317,41 @@ def train(
     allow_changes: Annotated[
         bool, typer.Option("--allow-changes", help="With --resume: go on although settings of the loop changed.")
     ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only tell parameters, memory, disk and hours. Needs no weights and no data.")
+    ] = False,
+    launch: Annotated[Path | None, typer.Option(metavar="FILE", help="With --plan: a launch file.")] = None,
+    processes: Annotated[int | None, typer.Option(help="With --launch: processes in all.", min=1)] = None,
+    studies: Annotated[int | None, typer.Option(help="With --plan: training studies.", min=1)] = None,
+    device: Annotated[str | None, typer.Option(help="With --plan: cpu, a100, h100, rtx4090, ...")] = None,
+    gpu_memory: Annotated[float | None, typer.Option(help="With --plan: of each GPU, GB.", min=0.1)] = None,
+    flops: Annotated[float | None, typer.Option(help="With --plan: FLOP/s that the device achieves.", min=1)] = None,
+    report_tokens: Annotated[
+        int | None, typer.Option(help="With --plan: tokens of the longest report of a batch.", min=1)
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Train a system; the same as ``accelerate launch -m llmrg.train CONFIG``."""
+    if plan:
+        from llmrg.training.planning.command import plan_command
+        from llmrg.training.planning.view import print_plan
+
+        planned = plan_command(
+            config,
+            overrides or (),
+            launch=launch,
+            processes=processes,
+            studies=studies,
+            device=device,
+            gpu_memory=gpu_memory,
+            flops=flops,
+            report_tokens=report_tokens,
+        )
+        if as_json:
+            print_json(planned.to_json())
+        else:
+            print_plan(planned)
+        return
     from llmrg.training.run import train as train_system
 
     typer.echo(train_system(config, overrides or (), dry_run=dry_run, resume=resume, allow_changes=allow_changes))
