@@ -15,6 +15,7 @@ from pydicom.filereader import read_dataset
 from llmrg.studies._image_error import ImageError
 from llmrg.studies.limits import check_size
 
+_MAX_READS = 50_000
 PREFIX = b"DICM"  # after a preamble of 128 bytes
 TAGS: list[int] = [
     tag
@@ -46,6 +47,33 @@ TAGS: list[int] = [
 _REPRESENTATIONS = frozenset(
     b"AE AS AT CS DA DS DT FL FD IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split()
 )
+
+
+class BoundedFile(BytesIO):
+    """A file in memory that may be read a limited number of times, each element taking one or two.
+
+    A sequence of a million empty items takes a minute to parse, though nobody wants it.
+
+    Args:
+        path: the file, for the message.
+        content: its bytes.
+    """
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        super().__init__(content)
+        self._path = path
+        self._left = _MAX_READS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read as any file does.
+
+        Raises:
+            ImageError: far more elements than a film has.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise ImageError(self._path, "is a DICOM file with far more elements than a film has")
+        return super().read(size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,16 +149,17 @@ def is_element(data: bytes, *, after: int, implicit: bool, little: bool) -> bool
     return 8 + struct.unpack_from(f"{order}I", data, 4)[0] <= len(data) if implicit else data[4:6] in _REPRESENTATIONS
 
 
-def meta_information(content: bytes) -> tuple[FileMetaDataset, int]:
+def meta_information(path: Path, content: bytes) -> tuple[FileMetaDataset, int]:
     """Read the file meta information (group 2), and nothing after it: a deflated rest would be inflated whole.
 
     Args:
-        content: bytes of a file with preamble.
+        path: the file, for messages.
+        content: its bytes, with preamble.
 
     Returns:
         The meta information, and where the dataset begins.
     """
-    file = BytesIO(content)
+    file = BoundedFile(path, content)
     file.seek(128 + len(PREFIX))
     meta = FileMetaDataset()
     meta.update(read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2))

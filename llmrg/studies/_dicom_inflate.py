@@ -10,7 +10,7 @@ import pydicom
 from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import ExplicitVRLittleEndian
 
-from llmrg.studies._dicom_header import PREFIX, TAGS, meta_information, pixel_layout
+from llmrg.studies._dicom_header import PREFIX, TAGS, BoundedFile, meta_information, pixel_layout
 from llmrg.studies._image_error import ImageError
 
 _HEADER = 4 * 2**20  # bytes; also what may stand around the pixels
@@ -30,14 +30,14 @@ def inflated(path: Path, content: bytes, *, max_pixels: int) -> bytes:
     Raises:
         ImageError: truncated, far larger than its pixels, or no film.
     """
-    meta, start = meta_information(content)
+    meta, start = meta_information(path, content)
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     head = inflater.decompress(content[start:], _HEADER)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     written = BytesIO()
     write_file_meta_info(written, meta, enforce_standard=False)
     before = bytes(128) + PREFIX + written.getvalue()
-    header = pydicom.dcmread(BytesIO(before + head), stop_before_pixels=True, specific_tags=TAGS)
+    header = pydicom.dcmread(BoundedFile(path, before + head), stop_before_pixels=True, specific_tags=TAGS)
     layout = pixel_layout(path, header, max_pixels=max_pixels)
     rest = inflater.decompress(inflater.unconsumed_tail, layout.bytes + _HEADER)
     if inflater.unconsumed_tail:

@@ -99,9 +99,12 @@ def _compressed(path: Path, dataset: pydicom.Dataset, layout: PixelLayout, synta
         decoder = get_decoder(syntax)
     except NotImplementedError:
         raise ImageError(path, f"is compressed as {syntax.name}, which is no picture that can be decoded") from None
-    plugins = set(decoder.available_plugins) - ({"pillow"} if syntax == JPEGExtended12Bit else set())
+    # Extended JPEG comes here with 12 bits, for which pydicom has one decoder; the others say that they can, and fail.
+    plugins = set(decoder.available_plugins) - ({"pillow", "gdcm"} if syntax == JPEGExtended12Bit else set())
     if not plugins:
-        package = "pylibjpeg[openjpeg]" if syntax in _HIGH_THROUGHPUT else "python-gdcm"
+        package = "python-gdcm"
+        if syntax in (*_HIGH_THROUGHPUT, JPEGExtended12Bit):
+            package = f"pylibjpeg[{'libjpeg' if syntax == JPEGExtended12Bit else 'openjpeg'}]"
         raise ImageError(
             path, f"is compressed as {syntax.name}, for which no decoder is installed (pip install {package})"
         )

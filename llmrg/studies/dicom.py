@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,15 @@ from pydicom.uid import (
 )
 
 from llmrg.studies._dicom_greyscale import displayed
-from llmrg.studies._dicom_header import PREFIX, TAGS, begins_a_dataset, is_element, meta_information, pixel_layout
+from llmrg.studies._dicom_header import (
+    PREFIX,
+    TAGS,
+    BoundedFile,
+    begins_a_dataset,
+    is_element,
+    meta_information,
+    pixel_layout,
+)
 from llmrg.studies._dicom_inflate import inflated
 from llmrg.studies._dicom_pixels import stored_pixels
 from llmrg.studies._image_error import ImageError
@@ -77,7 +84,7 @@ def read_dicom(path: Path, content: bytes, *, max_pixels: int) -> npt.NDArray[np
 def _read(path: Path, content: bytes, *, max_pixels: int) -> npt.NDArray[np.uint8]:
     if content[128:132] != PREFIX:
         content = bytes(128) + PREFIX + content
-    meta, _ = meta_information(content)
+    meta, _ = meta_information(path, content)
     if meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
         raise ImageError(path, "is a DICOM directory (DICOMDIR), not a film")
     syntax = meta.get("TransferSyntaxUID")
@@ -86,9 +93,9 @@ def _read(path: Path, content: bytes, *, max_pixels: int) -> npt.NDArray[np.uint
     if syntax == DeflatedExplicitVRLittleEndian:
         content = inflated(path, content, max_pixels=max_pixels)
         syntax = ExplicitVRLittleEndian
-    header = pydicom.dcmread(BytesIO(content), stop_before_pixels=True, specific_tags=TAGS)
+    header = pydicom.dcmread(BoundedFile(path, content), stop_before_pixels=True, specific_tags=TAGS)
     layout = pixel_layout(path, header, max_pixels=max_pixels)
-    dataset = pydicom.dcmread(BytesIO(content), specific_tags=TAGS)
+    dataset = pydicom.dcmread(BoundedFile(path, content), specific_tags=TAGS)
     _check_rest(path, content, dataset)
     stored = stored_pixels(path, dataset, layout, syntax=syntax or _guessed(path, dataset))
     return stored if layout.colour else displayed(dataset, stored, layout)
