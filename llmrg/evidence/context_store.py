@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -132,15 +133,28 @@ class ContextStore:
         Args:
             vectors: [Q, W] retrieval vectors (:func:`llmrg.evidence.encoder.retrieval_vectors`).
             k: how many.
-            patients: the patient of each query, never returned.
+            patients: the patient of each query, never returned; nor is a patient of a mixture's index whose identifier
+                is this one with a member's name before it (``MEMBER:ID``), for it may be the same person.
 
         Returns:
             Rows [Q, k] (-1 where there are fewer) and similarities [Q, k].
         """
-        return _search(self.index, vectors, k, patients)
+        return _search(self.index, vectors, k, [{patient, *self._members_of.get(patient, ())} for patient in patients])
+
+    @cached_property
+    def _members_of(self) -> dict[str, set[str]]:
+        """Patients of the index that are called ``MEMBER:ID``, by their ID."""
+        found: dict[str, set[str]] = {}
+        for record in self.index.records:
+            member, colon, patient = record.patient.partition(":")
+            if member and colon:
+                found.setdefault(patient, set()).add(record.patient)
+        return found
 
 
-def _search(index: RetrievalIndex, vectors: Tensor, k: int, patients: list[str]) -> tuple[Tensor, Tensor]:
+def _search(
+    index: RetrievalIndex, vectors: Tensor, k: int, patients: Sequence[str | Collection[str]]
+) -> tuple[Tensor, Tensor]:
     hits = index.search(np.ascontiguousarray(vectors.float().cpu().numpy()), k, exclude_patients=patients)
     scores = np.where(hits.rows >= 0, hits.scores, 0.0).astype(np.float32)
     return torch.from_numpy(hits.rows.astype(np.int64)), torch.from_numpy(scores)

@@ -53,6 +53,13 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
         assert torch.equal(found, expected)
 
 
+def test_a_patient_of_a_mixture_is_left_out_under_the_name_of_one_member_too() -> None:
+    """A dataset that shares identifiers with another is generated for alone, under its own identifiers."""
+    store, vectors = make_store(["kids:7", "adults:7", "kids:8", "9", "kids:7"])
+    rows, _ = store.search(vectors[:3], 5, patients=["7", "kids:7", "8"])
+    assert [sorted(row[row >= 0].tolist()) for row in rows] == [[2, 3], [1, 2, 3], [0, 1, 3, 4]]
+
+
 def test_search_is_by_inner_product_without_the_own_patient() -> None:
     store, vectors = make_store()
     rows, similarity = store.search(vectors, 4, patients=PATIENTS)
