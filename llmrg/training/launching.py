@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,9 +12,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from llmrg.errors import UserError
-from llmrg.training.processes import world_size
+from llmrg.training.processes import is_main_process, world_size
 
-__all__ = ["check_launch", "launcher_arguments", "require_deepspeed", "wants_deepspeed"]
+__all__ = ["check_launch", "enter_launch", "launcher_arguments", "require_deepspeed", "wants_deepspeed"]
 
 
 def wants_deepspeed() -> bool:
@@ -36,6 +37,18 @@ def require_deepspeed(present: bool) -> None:
             where="ACCELERATE_USE_DEEPSPEED",
             next_step="launch with configs/launch/deepspeed_zero2.yaml and without --cpu or ACCELERATE_USE_CPU",
         )
+
+
+def enter_launch() -> None:
+    """Check the launch, and let only the main process tell what all of them do; warnings come from each.
+
+    Raises:
+        UserError: see :func:`check_launch`.
+    """
+    check_launch()
+    if not is_main_process():
+        for package in ("llmrg", "retrieval_index"):
+            logging.getLogger(package).setLevel(logging.WARNING)
 
 
 def check_launch() -> None:

@@ -18,10 +18,12 @@ from llmrg.errors import LlmrgError, UserError
 
 __all__ = [
     "PATIENCE",
+    "LostProcessError",
     "MainProcessError",
     "alone",
     "by_main_process",
     "is_main_process",
+    "naming_lost_processes",
     "open_process_group",
     "runs_on_gpu",
     "wait_for_everyone",
@@ -37,12 +39,18 @@ _POLL_SECONDS = 0.5
 _LAUNCHER_VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _LAUNCHER_PREFIXES = ("LOCAL_", "GROUP_", "ROLE_", "TORCHELASTIC_", "ACCELERATE_")
 
+_LOST = ("closed by peer", "reset by peer", "Broken pipe", "remote process exited", "NCCL", "recv error", "send error")
+
 _store: Any = None
 _rounds = 0
 
 
 class MainProcessError(LlmrgError):
     """The main process ended with an error, so this one ends too."""
+
+
+class LostProcessError(LlmrgError):
+    """Another process of this training has ended without a word, so this one cannot go on."""
 
 
 def world_size() -> int:
@@ -107,6 +115,24 @@ def by_main_process(work: Callable[[], Any]) -> Any:
         raise
     store.set(key, json.dumps({"value": value}))
     return value
+
+
+@contextmanager
+def naming_lost_processes() -> Iterator[None]:
+    """Say in words what the connection to a process that was killed, or whose machine is gone, says in its own.
+
+    Raises:
+        LostProcessError: in place of torch's error.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if world_size() == 1 or not any(words in str(error) for words in _LOST):
+            raise
+        raise LostProcessError(
+            f"another process of this training has gone ({_first_line(error)}): it was killed, perhaps for lack of "
+            "memory, or its machine is gone; whole checkpoints stay, go on with the same command and --resume"
+        ) from error
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from llmrg.training.artefact_locks import ArtefactLocks
 from llmrg.training.card import model_card
 from llmrg.training.folder import TrainingFolder
 from llmrg.training.material import TrainingMaterial, read_material
-from llmrg.training.processes import alone, by_main_process
+from llmrg.training.processes import alone, by_main_process, naming_lost_processes
 from llmrg.training.progress import ProgressReport
 from llmrg.training.settings import TrainConfig
 from llmrg.training.stages import StageBuilder
@@ -133,7 +133,8 @@ def _train(
         identity=scratch.identity,
         allow_changes=allow_changes,
     )
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    with naming_lost_processes():
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
     best = dict(_best_figures(trainer.state.log_history, trainer.state.best_metric, settings.training.metric))
     weights = system.own_state()  # where processes hold parts of the weights, all of them are needed for this
 
