@@ -34,6 +34,10 @@ def _train(arguments: list[str]) -> None:
         raise UserError("No configuration is named", next_step="accelerate launch -m llmrg.train CONFIG")
     start_logging(verbose="--verbose" in options)
 
+    from llmrg.training.launching import enter_launch
+
+    enter_launch()
+
     from llmrg.training.run import train
 
     train(
