@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -74,6 +75,9 @@ def describe_error(error: Exception) -> tuple[int, str]:
     if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
         step = "use a smaller batch size, gradient checkpointing or a quantised language model"
         return UserError.exit_code, str(UserError("The memory is not enough", next_step=step))
+    system = re.search(r"\(os error (\d+)\)", str(error))  # libraries in Rust (safetensors, tokenizers)
+    if system is not None:
+        return UserError.exit_code, str(_from_system(OSError(int(system.group(1)), "")))
     # What other libraries say may quote a report or a header: it is shown on request alone.
     step = f"set {TRACEBACK_VARIABLE}=1 to see the whole error, which may quote data"
     return _INTERNAL, str(UserError(f"Internal error, {type(error).__name__}", where=_place(error), next_step=step))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from llmrg.console import describe_error, print_json, run_command
-from llmrg.errors import BadStudyError, UserError
+from llmrg.errors import BadStudyError, StoppedBySignalError, UserError
 from retrieval_index import RetrievalIndexError
 
 
@@ -30,6 +30,13 @@ def raising(error: BaseException) -> Callable[[], None]:
         (RetrievalIndexError("there is no index at x"), 2, ["There is no index at x."]),
         (OSError(errno.ENOSPC, "", "runs/a"), 2, ["No space left", "runs/a", "free some space"]),
         (PermissionError(errno.EACCES, "", "runs/a"), 2, ["Permission denied", "runs/a"]),
+        (RuntimeError("Error: I/O error: No space left on device (os error 28)"), 2, ["No space left", "free some"]),
+        (
+            StoppedBySignalError(15, done="step 3 of 9 finished", next_step="go on so"),
+            143,
+            ["SIGTERM, step 3", "; go on so."],
+        ),
+        (StoppedBySignalError(2), 130, ["Stopped by SIGINT."]),
         (MemoryError(), 2, ["memory is not enough", "batch size"]),
         (ValueError("a\nb"), 1, ["Internal error, ValueError.", "LLMRG_TRACEBACK=1"]),
         (KeyboardInterrupt(), 130, ["Interrupted."]),

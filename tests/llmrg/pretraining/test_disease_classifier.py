@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +16,14 @@ import torch
 from transformers import TrainerCallback
 
 from llmrg.artefacts import file_hash, read_manifest
+from llmrg.errors import StoppedBySignalError
 from llmrg.evidence.encoder import EncoderConfig, build_encoder, load_encoder
 from llmrg.evidence.settings import DiseaseQueriesConfig
 from llmrg.findings.vocabulary import get_vocabulary
+from llmrg.pretraining.checkpoints import last_checkpoint
 from llmrg.pretraining.disease_classifier import classifier_scores, pretrain_disease_classifier
 from llmrg.pretraining.settings import DiseaseClassifierConfig
+from llmrg.pretraining.signals import catch_signals
 from llmrg.studies.augmentation import AugmentationConfig
 from llmrg.studies.dataset import StudyDataset, collate_studies
 from llmrg.studies.settings import DataConfig
@@ -238,3 +243,59 @@ def test_scores_of_no_study_and_of_findings_that_no_study_has(easy_data: Callabl
     assert scores["micro_f1"] == pytest.approx(2 * 2 / (48 + 2))
     assert scores["per_class"]["pleural_effusion"] == pytest.approx(2 / 3, abs=1e-4)
     assert scores["macro_f1"] == pytest.approx(2 / 3 / 12)
+
+
+class _Stop(TrainerCallback):
+    def __init__(self, at: int, act: Callable[[], None]) -> None:
+        self.at, self.act, self.steps = at, act, []
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.steps.append(state.global_step)
+        if state.global_step == self.at:
+            self.act()
+
+
+def test_a_stopped_stage_goes_on_as_if_it_had_never_been_stopped(
+    easy_data: Callable[..., StudyDataset], tmp_path: Path
+) -> None:
+    """Killed in its third epoch, then stopped by SIGTERM in the same; with augmentation."""
+    config = dataclasses.replace(CONFIG, epochs=3, batch_size=16)
+    folder = tmp_path / ".disease_classifier-training"
+
+    def make(out: str, **options: object) -> Path:
+        training = easy_data(64, 1, augmentation=AugmentationConfig())
+        return train(easy_data, tmp_path / out, config, training=training, **options)
+
+    class KilledError(BaseException):
+        pass
+
+    def kill() -> None:
+        raise KilledError
+
+    whole = make("whole")
+    with pytest.raises(KilledError):
+        make("out", checkpoints=folder, callbacks=[_Stop(10, kill)])
+    assert last_checkpoint(folder) == folder / "checkpoint-8"
+    stop = _Stop(11, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(StoppedBySignalError, match="step 11 of 12 finished and saved"), catch_signals():
+        make("out", checkpoints=folder, resume=True, callbacks=[stop])
+    assert stop.steps == [9, 10, 11]
+    assert not (tmp_path / "out").exists()
+    rest = _Stop(0, kill)
+    out = make("out", checkpoints=folder, resume=True, callbacks=[rest])
+    assert rest.steps == [12]
+    assert read_manifest(out).encoder_hash == read_manifest(whole).encoder_hash
+    assert not folder.exists()
+
+
+def test_checkpoints_of_another_configuration_or_without_resume_are_not_used(
+    easy_data: Callable[..., StudyDataset], tmp_path: Path
+) -> None:
+    config = dataclasses.replace(CONFIG, epochs=2, batch_size=32)
+    folder = tmp_path / "training"
+    for changes in ({"split_hash": "other", "resume": True}, {"resume": False}):
+        with pytest.raises(ZeroDivisionError):
+            train(easy_data, tmp_path / "out", config, checkpoints=folder, callbacks=[_Stop(3, lambda: 1 / 0)])
+        steps = _Stop(0, lambda: None)
+        train(easy_data, tmp_path / "out", config, checkpoints=folder, callbacks=[steps], **changes)
+        assert steps.steps == [1, 2, 3, 4]
