@@ -6,16 +6,16 @@ tokenizers write bytes), in the files and in what is compressed inside them.
 
 from __future__ import annotations
 
-import bz2
 import json
-import lzma
 import re
 import zipfile
 import zlib
+from bz2 import BZ2File
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from lzma import LZMAError, LZMAFile
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -166,16 +166,16 @@ def _inflated(path: Path, head: bytes) -> Iterable[bytes]:
                 raise UserError("Something compressed is too large to search", where=str(path))
             yield content
         elif head.startswith(b"BZh"):
-            with bz2.open(path) as file:
+            with BZ2File(path) as file:
                 yield _bounded(file, path)
         elif head.startswith(b"\xfd7zXZ"):
-            with lzma.open(path) as file:
+            with LZMAFile(path) as file:
                 yield _bounded(file, path)
-    except (OSError, zlib.error, zipfile.BadZipFile, lzma.LZMAError, EOFError, RuntimeError):
+    except (OSError, zlib.error, zipfile.BadZipFile, LZMAError, EOFError, RuntimeError):
         return  # it only looked like an archive
 
 
-def _bounded(file: BinaryIO, path: Path) -> bytes:
+def _bounded(file: BZ2File | LZMAFile, path: Path) -> bytes:
     content = file.read(_MOST_INFLATED + 1)
     if len(content) > _MOST_INFLATED:
         raise UserError("Something compressed is too large to search", where=str(path))

@@ -20,6 +20,7 @@ from llmrg.config import dump_config, load_mapping
 from llmrg.errors import UserError
 from llmrg.evidence.memory_bank import MemoryBank
 from llmrg.language.loading import weights_reference
+from llmrg.language.prompt import PromptConfig
 from llmrg.systems._machine_paths import NOT_EXPORTED, model_name, without_paths
 from llmrg.systems._merging import merge_language_model
 from llmrg.systems.build import EMBEDDED, MEMORIES
@@ -213,11 +214,17 @@ def _exported_config(config: RunConfig, *, merge: bool, without_data: bool) -> R
     if without_data:
         sources = tuple(source for source in evidence.sources if source != _INDEX_SOURCE)
         evidence = dataclasses.replace(evidence, sources=sources)
-        if prompt is not None:
-            segments = tuple(segment for segment in prompt.segments if segment.source != _INDEX_SOURCE)
-            prompt = dataclasses.replace(prompt, segments=segments)
+        if isinstance(prompt, PromptConfig):
+            prompt = _without_source(prompt)
+        elif prompt is not None:
+            prompt = {code: _without_source(own) for code, own in prompt.items()}
     system = dataclasses.replace(system, language_model=language, vision=vision, evidence=evidence, prompt=prompt)
     return dataclasses.replace(config, system=system, data=_without_places(config.data))
+
+
+def _without_source(prompt: PromptConfig) -> PromptConfig:
+    segments = tuple(segment for segment in prompt.segments if segment.source != _INDEX_SOURCE)
+    return dataclasses.replace(prompt, segments=segments)
 
 
 def _without_places(data: Any) -> Any:

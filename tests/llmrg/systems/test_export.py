@@ -238,6 +238,16 @@ def test_quantised_models_are_not_merged(spoken_run: Any, tmp_path: Path) -> Non
     assert not (tmp_path / "out").exists()
 
 
+def test_prompts_by_language_lose_the_source(tiny_loaded: Any) -> None:
+    sources = tiny_loaded.config.system.evidence.sources
+    both = {"zh": default_prompt("zh", sources), "en": default_prompt("en", sources)}
+    config = replace(tiny_loaded.config, system=replace(tiny_loaded.config.system, prompt=both))
+    kept = export_module._exported_config(config, merge=False, without_data=True).system.prompt
+    assert isinstance(kept, dict)
+    for language, prompt in kept.items():
+        assert set(both[language].sources) - set(prompt.sources) == {"retrieved_context"}
+
+
 def test_a_prompt_of_its_own_loses_the_source(tiny_run: Any, tiny_loaded: Any, tmp_path: Path) -> None:
     """And a run of a language model from elsewhere names it without its place and needs it."""
     path = str(tiny_run.artefacts / "language_model")
