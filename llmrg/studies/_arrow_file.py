@@ -106,12 +106,13 @@ class ArrowRows:
             back = np.empty(len(order), dtype=np.int64)
             back[order] = np.arange(len(order))
             found = [found[place] for place in back]
-        self._count(len(rows))
         return found
 
     def _take_from(self, number: int, rows: npt.NDArray[np.int64]) -> list[dict[str, Any]]:
         batch = self.batches[number]
         local = rows - (int(self._ends[number]) - batch.num_rows)
+        # Scattered rows touch pages all over their batch.
+        self._count(max(len(rows), batch.num_rows if len(rows) < batch.num_rows // 2 else 0))
         if len(local) == 1 or np.all(np.diff(local) == 1):
             return cast("list[dict[str, Any]]", batch.slice(int(local[0]), len(local)).to_pylist())
         return cast("list[dict[str, Any]]", batch.take(pa.array(local)).to_pylist())
