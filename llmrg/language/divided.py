@@ -8,11 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
 
-__all__ = ["full_size", "gathered", "is_divided", "largest_of_all", "put_tensors", "whole_copies"]
+__all__ = [
+    "fetch_before_backward",
+    "full_size",
+    "gathered",
+    "is_divided",
+    "largest_of_all",
+    "put_tensors",
+    "whole_copies",
+]
 
 
 def full_size(tensor: Tensor) -> torch.Size:
@@ -58,6 +68,33 @@ def put_tensors(targets: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> 
         for name, tensor in targets.items():
             with gathered([tensor], written=True):
                 tensor.copy_(values[name])
+
+
+def fetch_before_backward(system: nn.Module) -> None:
+    """Have the weights of every module fetched before its backward pass, whatever the module returns.
+
+    DeepSpeed's own hooks look for tensors in tuples, lists and dictionaries, but not in dataclasses.
+
+    Args:
+        system: a module that DeepSpeed has set up.
+    """
+    for module in system.modules():
+        if "pre_bwd_fn" in vars(module) and any(True for _ in module.parameters(recurse=False)):
+            module.register_forward_hook(_mark_outputs)
+
+
+def _mark_outputs(module: nn.Module, _: Any, output: Any) -> Any:
+    return _marked(module, output) if is_dataclass(output) else output
+
+
+def _marked(module: Any, value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return module.pre_bwd_fn.apply(value) if value.requires_grad else value
+    if isinstance(value, Mapping):
+        return {key: _marked(module, item) for key, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{field.name: _marked(module, getattr(value, field.name)) for field in fields(value)})
+    return value
 
 
 def largest_of_all(value: int, *, device: torch.device) -> int:

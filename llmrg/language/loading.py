@@ -154,12 +154,17 @@ def _quantisation(config: LanguageModelConfig) -> Any:
     if config.quantisation == "8bit":
         logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)  # a warning for every product
         return BitsAndBytesConfig(load_in_8bit=True)
+    on_gpu = torch.cuda.is_available()
     compute = {"float16": torch.float16, "float32": torch.float32}.get(config.dtype, torch.bfloat16)
+    if not on_gpu:
+        compute = torch.float32
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=compute if torch.cuda.is_available() else torch.float32,
+        bnb_4bit_compute_dtype=compute,
+        # ZeRO-3 divides only tensors of the type that the other weights have.
+        bnb_4bit_quant_storage=compute if on_gpu else torch.uint8,
     )
 
 

@@ -15,11 +15,11 @@ from transformers.trainer_callback import PrinterCallback
 
 from llmrg.pretraining import signals
 from llmrg.pretraining.augmentation_epoch import AugmentationEpoch
-from llmrg.pretraining.checkpointed_trainer import CheckpointedTrainer
 from llmrg.pretraining.precision import use_bf16
 from llmrg.pretraining.time_limit import TimeLimit
 from llmrg.studies.dataset import StudyDataset
 from llmrg.systems.report_generator import ReportGenerator
+from llmrg.training.deepspeed_checkpoints import DeepSpeedTrainer, FetchDividedWeights
 from llmrg.training.early_end import EarlyEnd
 from llmrg.training.launching import require_deepspeed
 from llmrg.training.processes import PATIENCE, open_process_group, runs_on_gpu, world_size
@@ -52,13 +52,13 @@ def parameter_groups(system: nn.Module, config: LoopConfig) -> list[dict[str, An
     ]
 
 
-class GeneratorTrainer(CheckpointedTrainer):
+class GeneratorTrainer(DeepSpeedTrainer):
     """transformers' Trainer for systems.
 
     Args:
         loop: the loop's configuration.
         validation: writes and scores validation reports.
-        **options: of the :class:`CheckpointedTrainer`.
+        **options: of the :class:`llmrg.pretraining.checkpointed_trainer.CheckpointedTrainer`.
     """
 
     optimizer: torch.optim.Optimizer | None
@@ -176,7 +176,7 @@ def build_trainer(
         callbacks: further callbacks (progress).
         dry_run: one step, nothing saved.
         identity: what training this is, for its checkpoints.
-        allow_changes: see :class:`CheckpointedTrainer`.
+        allow_changes: see :class:`llmrg.pretraining.checkpointed_trainer.CheckpointedTrainer`.
     """
     processes = max(1, world_size())
     per_epoch = math.ceil(len(dataset) / (config.batch_size * processes * config.accumulation))
@@ -233,7 +233,7 @@ def build_trainer(
         train_dataset=dataset,
         eval_dataset=dataset,
         data_collator=system.collate,
-        callbacks=[AugmentationEpoch(), TimeLimit(config.max_minutes), EarlyEnd(), *callbacks],
+        callbacks=[AugmentationEpoch(), TimeLimit(config.max_minutes), EarlyEnd(), FetchDividedWeights(), *callbacks],
     )
     require_deepspeed(trainer.is_deepspeed_enabled)
     if logs is not None and config.tensorboard and not dry_run:

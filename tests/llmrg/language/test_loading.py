@@ -3,9 +3,11 @@ from __future__ import annotations
 import shutil
 
 import pytest
+import torch
 
 from llmrg.artefacts import Manifest
 from llmrg.errors import UserError
+from llmrg.language import loading
 from llmrg.language.loading import load_causal_model, load_tokenizer, resolve_model, weights_reference
 from llmrg.language.settings import LanguageModelConfig
 
@@ -82,3 +84,18 @@ def test_reference_follows_the_weights_alone(checkpoint_copy) -> None:
     after = weights_reference(config)
     assert before["weights"] != after["weights"]
     assert (before["config"], before["tokenizer"]) == (after["config"], after["tokenizer"])
+
+
+@pytest.mark.parametrize(("dtype", "expected"), [("auto", torch.bfloat16), ("float16", torch.float16)])
+def test_four_bit_weights_are_stored_in_the_type_of_the_others_on_gpus(
+    monkeypatch: pytest.MonkeyPatch, dtype: str, expected: torch.dtype
+) -> None:
+    """ZeRO-3 divides no others (QLoRA under ZeRO-3 itself needs GPUs)."""
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes is in the extras [cpu] and [gpu]")
+    config = LanguageModelConfig(path="x", quantisation="4bit", dtype=dtype)  # type: ignore[arg-type]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    settings = loading._quantisation(config)
+    assert settings.bnb_4bit_quant_storage == settings.bnb_4bit_compute_dtype == expected
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    settings = loading._quantisation(config)
+    assert (settings.bnb_4bit_quant_storage, settings.bnb_4bit_compute_dtype) == (torch.uint8, torch.float32)

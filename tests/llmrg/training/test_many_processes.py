@@ -202,6 +202,19 @@ def test_zero_2_with_one_process(launcher: Launcher, plain: dict[str, Any]) -> N
     assert_same(found, plain)
 
 
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_zero_with_two_processes(launcher: Launcher, plain: dict[str, Any], stage: int) -> None:
+    """Under ZeRO-3 with reports generated for five validation studies: shares of two sizes, processes in step."""
+    needs_deepspeed()
+    options = ("--num_processes", "2")
+    found = launcher.run(
+        f"zero{stage}-two", accelerate(f"deepspeed_zero{stage}.yaml", *options), "training.batch_size=3"
+    )
+    assert (found["processes"], found["engine"], found["stage"]) == (2, "DeepSpeedEngine", stage)
+    assert "DeepSpeedZeroOptimizer" + ("_Stage3" if stage == 3 else "") in found["optimizers"]
+    assert_same(found, plain)
+
+
 def test_a_killed_process_ends_all_and_leaves_a_whole_checkpoint(launcher: Launcher) -> None:
     command, options = launcher.command(
         "killed", accelerate("two_cpu.yaml"), "training.batch_size=3", "training.epochs=200", "training.evaluations=400"
