@@ -131,9 +131,9 @@ class _Meter(TorchDispatchMode):
         for value in made:
             self.watch(value)
         read = [value for value in tree_leaves((args, options)) if isinstance(value, FakeTensor)]
-        sources = {id(value.untyped_storage()) for value in read}
-        if not made or any(id(value.untyped_storage()) not in sources for value in made) or func._schema.is_mutable:
-            self.operations += 1  # a view computes nothing
+        sources = {value.untyped_storage()._cdata for value in read}
+        if func._schema.is_mutable or any(value.untyped_storage()._cdata not in sources for value in made):
+            self.operations += 1  # views and questions about shapes compute nothing
             self.traffic += sum(value.numel() * value.element_size() for value in (*read, *made))
         return result
 
@@ -196,10 +196,10 @@ def _rehearsing(module: nn.Module, dtypes: Mapping[str, torch.dtype]) -> Iterato
     with FakeTensorMode():
         for name, parameter in list(module.named_parameters()):
             dtype = torch.float32 if "lora_" in name else dtypes.get(name.partition(".")[0], parameter.dtype)
-            owner, leaf = _owner(module, name)
             empty = torch.empty(parameter.shape, dtype=dtype, device="cpu")
-            for place, attribute in _places(module, parameter) or [(owner, leaf)]:
-                place._parameters[attribute] = nn.Parameter(empty, requires_grad=parameter.requires_grad)
+            fake = nn.Parameter(empty, requires_grad=parameter.requires_grad)
+            for owner, leaf in _places(module, parameter):
+                owner._parameters[leaf] = fake
         for name, buffer in list(module.named_buffers()):
             owner, leaf = _owner(module, name)
             owner._buffers[leaf] = torch.empty(buffer.shape, dtype=buffer.dtype, device="cpu")
@@ -226,9 +226,9 @@ def _held(module: nn.Module) -> int:
     for parameter in module.parameters():
         for tensor in (parameter, parameter.grad):
             if tensor is not None:
-                storages[id(tensor.untyped_storage())] = tensor.untyped_storage().nbytes()
+                storages[tensor.untyped_storage()._cdata] = tensor.untyped_storage().nbytes()
     for buffer in module.buffers():
-        storages[id(buffer.untyped_storage())] = buffer.untyped_storage().nbytes()
+        storages[buffer.untyped_storage()._cdata] = buffer.untyped_storage().nbytes()
     return sum(storages.values())
 
 

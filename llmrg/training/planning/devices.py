@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from llmrg.errors import UserError
 
@@ -45,6 +46,7 @@ class Device:
 _SHARE_OF_PEAK = 0.5
 _SHARE_OF_BANDWIDTH = 0.7
 _START = 8e-6
+_CHAIN = 50
 
 # Dense bfloat16 (V100: float16) TFLOP/s, GB/s and GB, from the vendor's data sheets.
 _PUBLISHED: Mapping[str, tuple[float, float, float]] = {
@@ -90,29 +92,41 @@ def device_named(name: str) -> Device:
 
 
 def measure_processor(*, bf16: bool = False, seconds: float = 0.4) -> Device:
-    """Time matrix products, copies and tiny operations on this processor with the threads PyTorch uses.
+    """Time a linear layer, a copy and tiny operations, with gradients, with the threads PyTorch uses.
 
     Args:
         bf16: products in bfloat16.
         seconds: spent on each of the three.
     """
-    dtype = torch.bfloat16 if bf16 else torch.float32
-    a, b = torch.randn(1024, 512, dtype=dtype), torch.randn(512, 512, dtype=dtype)
+    layer = nn.Linear(384, 384)
+    rows = torch.randn(1024, 384, requires_grad=True)
     source, target = torch.zeros(2**22), torch.zeros(2**22)
-    one = torch.zeros(8)
-    product = _time(lambda: a @ b, seconds)
+    few = torch.zeros(8, requires_grad=True)
+
+    def learn() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            found = layer(rows)
+        found.float().sum().backward()
+
+    def tiny() -> None:
+        found = few
+        for _ in range(_CHAIN):
+            found = found + 1.0
+        found.sum().backward()
+
+    product = _time(learn, seconds)
     copy = _time(lambda: torch.add(source, 1.0, out=target), seconds)
-    start = _time(lambda: one + 1.0, seconds)
+    start = _time(tiny, seconds) / (2 * _CHAIN)
+    flops, bandwidth = 6 * 1024 * 384 * 384 / product, 2 * source.numel() * 4 / copy
     return Device(
         name="cpu",
-        flops=2 * 1024 * 512 * 512 / product,
-        bandwidth=2 * source.numel() * 4 / copy,
+        flops=flops,
+        bandwidth=bandwidth,
         overhead=start,
         hides_overhead=False,
         memory=None,
-        basis=f"measured here with {torch.get_num_threads()} threads, {str(dtype).removeprefix('torch.')}: "
-        f"{2 * 1024 * 512 * 512 / product / 1e9:.0f} GFLOP/s, {8 * source.numel() / copy / 1e9:.1f} GB/s, "
-        f"{start * 1e6:.1f} us an operation",
+        basis=f"measured here with {torch.get_num_threads()} threads, {'bfloat16' if bf16 else 'float32'}: "
+        f"{flops / 1e9:.0f} GFLOP/s in a linear layer, {bandwidth / 1e9:.1f} GB/s, {start * 1e6:.1f} us an operation",
     )
 
 

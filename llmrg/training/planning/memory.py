@@ -20,8 +20,8 @@ __all__ = ["MemoryPlan", "Weights", "plan_memory", "plan_weights"]
 GIB = 2**30
 GPU_CONTEXT = int(0.7 * GIB)
 """CUDA context and libraries of one process."""
-PROCESS = int(0.6 * GIB)
-"""Python, PyTorch and transformers, imported."""
+PROCESS = int(0.8 * GIB)
+"""Python, PyTorch and transformers, and what the stages before leave with the allocator (measured, see docs)."""
 WORKER = int(0.12 * GIB)
 """A data loading process beyond the pages it shares with its parent."""
 FILM_CACHE = GIB
