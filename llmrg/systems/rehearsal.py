@@ -280,7 +280,7 @@ def _attention_backward(gradient: Tensor, query: Tensor, key: Tensor, value: Ten
     return math.ceil(2.5 * _attention(query, key, value))
 
 
-_ATTENTION = {
+_ATTENTION: Mapping[Any, Any] = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
 }

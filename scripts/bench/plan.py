@@ -90,7 +90,7 @@ def main() -> None:
 def measure(folder: Path, overrides: list[str], steps: int) -> dict[str, float]:
     """Plan and train one case in this process."""
     from llmrg.config import load_config
-    from llmrg.training import run as training
+    from llmrg.training import run
     from llmrg.training.planning.plan import PlanOptions, plan_training
     from llmrg.training.settings import TrainConfig
 
@@ -116,10 +116,11 @@ def measure(folder: Path, overrides: list[str], steps: int) -> dict[str, float]:
         "planned_step_seconds": plan.time.step,
         "planned_disk": sum(size for name, size in plan.disk.items() if name.startswith("artefact")) + plan.disk["run"],
     }
+    training: Any = run
     build = training.build_trainer
 
     def build_and_measure(*parts: Any, **options: Any) -> Any:
-        trainer = build(*parts, **options)
+        trainer: Any = build(*parts, **options)
         train, evaluate = trainer.train, trainer.evaluate
 
         def watched(*given: Any, **more: Any) -> Any:

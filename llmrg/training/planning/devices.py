@@ -117,7 +117,8 @@ def measure_processor(*, bf16: bool = False, seconds: float = 0.4) -> Device:
     product = _time(learn, seconds)
     copy = _time(lambda: torch.add(source, 1.0, out=target), seconds)
     start = _time(tiny, seconds) / (2 * _CHAIN)
-    flops, bandwidth = 6 * 1024 * 384 * 384 / product, 2 * source.numel() * 4 / copy
+    flops = _SHARE_OF_PEAK * 6 * 1024 * 384 * 384 / product
+    bandwidth = _SHARE_OF_PEAK * 2 * source.numel() * 4 / copy
     return Device(
         name="cpu",
         flops=flops,
@@ -126,7 +127,8 @@ def measure_processor(*, bf16: bool = False, seconds: float = 0.4) -> Device:
         hides_overhead=False,
         memory=None,
         basis=f"measured here with {torch.get_num_threads()} threads, {'bfloat16' if bf16 else 'float32'}: "
-        f"{flops / 1e9:.0f} GFLOP/s in a linear layer, {bandwidth / 1e9:.1f} GB/s, {start * 1e6:.1f} us an operation",
+        f"{flops / 1e9:.0f} GFLOP/s and {bandwidth / 1e9:.1f} GB/s "
+        f"({_SHARE_OF_PEAK:.0%} of what a linear layer and a copy reach), {start * 1e6:.1f} us an operation",
     )
 
 

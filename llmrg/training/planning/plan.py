@@ -33,7 +33,7 @@ __all__ = ["MEMORY_ERROR", "TIME_FACTOR", "PlanOptions", "TrainingPlan", "plan_t
 
 MEMORY_ERROR = 0.25
 """Share by which the peak may be wrong; ``docs/performance.md`` has the measurements."""
-TIME_FACTOR = 2.5
+TIME_FACTOR = 3.0
 """Factor by which times may be wrong, in either direction."""
 DEFAULT_GPU = "a100"
 
