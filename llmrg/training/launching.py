@@ -84,7 +84,7 @@ def launcher_arguments(process: int) -> list[str] | None:
 def _check(arguments: Sequence[str], *, processes: int, deepspeed: bool) -> None:
     given = _read(arguments)
     file = _launch_file(given.config_file)
-    wanted = given.num_processes if given.num_processes is not None else int(file.get("num_processes") or 1)
+    wanted = given.num_processes if given.num_processes is not None else int(str(file.get("num_processes") or 1))
     if wanted > processes:
         raise UserError(
             f"accelerate was asked for {wanted} processes, but started {processes}",

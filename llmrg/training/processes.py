@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import distributed
+from torch.distributed.rendezvous import rendezvous
 
 from llmrg.errors import LlmrgError, UserError
 
@@ -157,7 +158,7 @@ def _connect() -> Any:
     global _store
     if _store is None:
         try:
-            _store, _, _ = next(distributed.rendezvous("env://", timeout=timedelta(minutes=10)))
+            _store, _, _ = next(rendezvous("env://", timeout=timedelta(minutes=10)))
         except (RuntimeError, ValueError) as error:
             raise UserError(
                 f"The processes of this launch do not find each other ({_first_line(error)})",
