@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors import SafetensorError
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(path for folder in ("llmrg", "retrieval_index", "scripts", "site_hook")
@@ -169,7 +168,6 @@ def test_every_file_of_a_run(
     tiny_run: Any, trap: Trap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
     """First as an attacker would leave it, then with the hashes passed over, so that every loader meets the pickle."""
-    from llmrg.errors import UserError
     from llmrg.systems.run import open_run
 
     run = tmp_path / "run"
@@ -194,9 +192,6 @@ def test_every_file_of_a_run(
                                 open_run(run)
                         elif passed_over and name in optional:
                             tell_or_pass(lambda: open_run(run))
-                        elif passed_over and name == "model.safetensors":
-                            with pytest.raises((UserError, SafetensorError)):
-                                open_run(run)
                         else:
                             refusal(lambda: open_run(run))
                         assert not trap.sprung()
@@ -385,7 +380,7 @@ def test_checkpoints(checkpoint: Path, trap: Trap, tmp_path: Path, name: str, wr
     elif name == "training_args.bin":  # written by the Trainer, read by nobody
         trainer(folder, steps=3).train(resume_from_checkpoint=str(found))
     else:
-        with pytest.raises((UserError, pickle.UnpicklingError, SafetensorError, ValueError, RuntimeError)):
+        with pytest.raises(UserError):
             trainer(folder, steps=3).train(resume_from_checkpoint=str(found))
 
 

@@ -13,17 +13,18 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from transformers import Trainer, TrainerControl
+from transformers import Trainer, TrainerControl, TrainerState
 
 from llmrg.artefacts import write_text
-from llmrg.errors import StoppedBySignalError, UserError
+from llmrg.errors import LlmrgError, StoppedBySignalError, UserError
 from llmrg.pretraining import signals
 from llmrg.pretraining.checkpoints import IDENTITY, checkpoint_path, discard, is_whole, mark, rotate
 
@@ -70,6 +71,10 @@ class CheckpointedTrainer(Trainer):
         """
         self._resumed = Path(resume_from_checkpoint) if resume_from_checkpoint else None
         self._stopped, self._evaluation_is_due = None, False
+        if self._resumed is not None:
+            self._require_files(self._resumed)
+            with _reading(self._resumed):
+                TrainerState.load_from_json(str(self._resumed / "trainer_state.json"))
         with signals.deferred():
             return super().train(resume_from_checkpoint, *args, **options)
 
@@ -137,9 +142,11 @@ class CheckpointedTrainer(Trainer):
         path = resumed / self._loop_file()
         if not path.is_file() and self._allow_changes:
             return
-        state = json.loads(path.read_text(encoding="utf-8"))
-        self.load_loop_state(state)
-        if state["evaluate"]:
+        with _reading(resumed):
+            state = json.loads(path.read_text(encoding="utf-8"))
+            self.load_loop_state(state)
+            evaluate = bool(state["evaluate"])
+        if evaluate:
             self._load_rng_state(str(resumed))
             self.control.should_log = False
             self.control.should_evaluate = self.control.should_save = True
@@ -187,9 +194,8 @@ class CheckpointedTrainer(Trainer):
             write_text(Path(output_dir) / IDENTITY, text + "\n")
 
     def _init_training_state(self, max_steps: int, *args: Any, **options: Any) -> Any:
-        if self._resumed is not None:
-            self._require_files(self._resumed)
-        trained = super()._init_training_state(max_steps, *args, **options)
+        with _reading(self._resumed):
+            trained = super()._init_training_state(max_steps, *args, **options)
         if self._resumed is not None:
             self.state.compute_steps(self.args, max_steps)
             self._find_best()
@@ -241,14 +247,21 @@ class CheckpointedTrainer(Trainer):
             np.random.seed(seed)
             torch.manual_seed(seed)
             return
-        super()._load_rng_state(checkpoint)
+        with _reading(checkpoint):
+            super()._load_rng_state(checkpoint)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        with _reading(resume_from_checkpoint):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if not self._allow_changes or self.is_deepspeed_enabled or checkpoint is None:
-            super()._load_optimizer_and_scheduler(checkpoint)
+            with _reading(checkpoint):
+                super()._load_optimizer_and_scheduler(checkpoint)
             return
         wanted = [(group["initial_lr"], group["weight_decay"]) for group in self.optimizer.param_groups]
-        super()._load_optimizer_and_scheduler(checkpoint)
+        with _reading(checkpoint):
+            super()._load_optimizer_and_scheduler(checkpoint)
         self.lr_scheduler.base_lrs = [rate for rate, _ in wanted]
         factors = [factor(self.lr_scheduler.last_epoch) for factor in self.lr_scheduler.lr_lambdas]
         for group, (rate, decay), factor in zip(self.optimizer.param_groups, wanted, factors, strict=True):
@@ -265,6 +278,27 @@ class _WorkerStart:
         signals.keep_working()
         if self.inner is not None:
             self.inner(worker)
+
+
+@contextmanager
+def _reading(checkpoint: str | Path | None) -> Iterator[None]:
+    """Name the checkpoint whose files are whole, but are not what they should be.
+
+    Raises:
+        UserError: in place of what torch, safetensors and json raise.
+    """
+    try:
+        yield
+    except (LlmrgError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        if checkpoint is None:
+            raise
+        raise UserError(
+            f"The checkpoint does not hold what a training writes ({type(error).__name__})",
+            where=str(checkpoint),
+            next_step="remove it to resume from the one before, or train without --resume",
+        ) from error
 
 
 def _writing_problem(error: Exception, folder: Path) -> str | None:

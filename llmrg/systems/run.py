@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from llmrg.artefacts import Manifest, atomic_directory, file_hash, read_manifest, tree_hash, write_text
@@ -193,7 +194,7 @@ def open_run(directory: str | Path, *, language_model: str | None = None, device
     system.language_model.check_reference(read_reference(directory))
     try:
         system.load_own_state(load_file(directory / WEIGHTS))
-    except ValueError as error:
+    except (ValueError, SafetensorError) as error:
         raise UserError(f"The run's weights do not fit its configuration: {error}", where=str(directory)) from error
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return Run(directory=directory, config=config, manifest=manifest, system=system.to(place).eval())

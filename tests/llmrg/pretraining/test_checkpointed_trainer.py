@@ -272,7 +272,7 @@ def test_a_pickle_is_never_run(tmp_path: Path) -> None:
         torch.save({"state": Canary()}, last / name)
         assert not is_whole(last)
         mark(last)
-        with pytest.raises(Exception, match=r"(?i)weights.only"):
+        with pytest.raises(UserError, match="does not hold"):
             build(tmp_path / name).train(str(last))
         torch.save(Canary(), last / "training_args.bin")  # is not read at all
     assert not (tmp_path / "canary").exists()
