@@ -23,7 +23,7 @@ class AugmentationEpoch(TrainerCallback):
     ) -> None:
         """Set the epoch by the steps that were taken, before the loader hands the dataset to its workers."""
         loader: DataLoader[Any] | None = kwargs.get("train_dataloader")
-        dataset = getattr(loader, "dataset", None)
+        dataset: Any = getattr(loader, "dataset", None)
         if loader is not None and hasattr(dataset, "set_epoch"):
             steps = math.ceil(len(loader) / args.gradient_accumulation_steps)
             dataset.set_epoch(state.global_step // max(1, steps))

@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
-from transformers import TrainerCallback, TrainingArguments
+from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 
 from llmrg.artefacts import Manifest, atomic_directory, write_text
 from llmrg.evidence.disease_queries import diagnosis_losses
 from llmrg.evidence.encoder import EncoderConfig, StudyEncoder, build_encoder, save_encoder
+from llmrg.pretraining.arguments import OneDeviceArguments
 from llmrg.pretraining.augmentation_epoch import AugmentationEpoch
 from llmrg.pretraining.checkpointed_trainer import CheckpointedTrainer
 from llmrg.pretraining.checkpoints import checkpoints_in, discard, matching_checkpoint
@@ -111,7 +112,7 @@ def pretrain_disease_classifier(
     identity = json.loads(json.dumps({"configuration": dict(configuration), "split_hash": split_hash}))
     with tempfile.TemporaryDirectory(prefix="llmrg-classifier-") as scratch:
         folder = checkpoints if checkpoints is not None and saving else Path(scratch)
-        arguments = TrainingArguments(
+        arguments = OneDeviceArguments(
             output_dir=str(folder),
             per_device_train_batch_size=config.batch_size,
             num_train_epochs=config.epochs,

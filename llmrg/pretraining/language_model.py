@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import Dataset
-from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
+from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback
 
 from llmrg.artefacts import Manifest, atomic_directory, file_hash
 from llmrg.config import to_mapping
@@ -27,6 +27,7 @@ from llmrg.language.embedded import EmbeddedModelConfig, build_model, train_toke
 from llmrg.language.llm import IGNORED
 from llmrg.language.prompt import PROMPT_END, hint_text, prompt_texts
 from llmrg.language.token_space import encode_ordinary
+from llmrg.pretraining.arguments import OneDeviceArguments
 from llmrg.pretraining.augmentation_epoch import AugmentationEpoch
 from llmrg.pretraining.precision import Precision, use_bf16
 from llmrg.studies.mixture_draw import MixtureDraw
@@ -155,7 +156,7 @@ def pretrain_language_model(
     with tempfile.TemporaryDirectory(prefix="llmrg-language-model-") as scratch:
         trainer = Trainer(
             model=model,
-            args=TrainingArguments(
+            args=OneDeviceArguments(
                 output_dir=scratch,
                 max_steps=config.max_steps,
                 per_device_train_batch_size=config.batch_size,

@@ -66,7 +66,8 @@ class ReportGenerator(nn.Module):
         self.sources = nn.ModuleDict({source.kind: cast(nn.Module, source) for source in sources})
         self.language_model = language_model
         self.space = TokenSpace(language_model)
-        self.assembler = PromptAssembler(language_model, prompt, by_language=prompts)
+        by_language = {str(language): given for language, given in (prompts or {}).items()}
+        self.assembler = PromptAssembler(language_model, prompt, by_language=by_language)
         self.target = target
         self.vocabulary = vocabulary
         self._encoder_is_foreign = encoder_from_artefact and not config.tune_vision

@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import TrainerCallback, TrainerControl, TrainingArguments
+from transformers import TrainerCallback, TrainerControl
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback
 
 from llmrg.pretraining import signals
+from llmrg.pretraining.arguments import OneDeviceArguments
 from llmrg.pretraining.augmentation_epoch import AugmentationEpoch
 from llmrg.pretraining.precision import use_bf16
 from llmrg.pretraining.time_limit import TimeLimit
@@ -188,7 +189,7 @@ def build_trainer(
         if parameter.dim() and parameter.stride(-1) != 1:  # DeepSpeed sends parameters as bytes
             parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
     strategy = "no" if dry_run else "steps"
-    arguments = TrainingArguments(
+    arguments = OneDeviceArguments(
         output_dir=str(folder),
         per_device_train_batch_size=config.batch_size,
         gradient_accumulation_steps=config.accumulation,
