@@ -15,8 +15,8 @@ __all__ = ["plan_disk"]
 RECORD = 220
 """Bytes of one study in the index's records and of one pattern in a bank's, about."""
 TOKENIZER = 4 * 2**20
-FILM = 0.75
-"""A film of the prepared cache, in parts of its pixels."""
+FILM = 1
+"""Bytes a pixel of the prepared films."""
 
 
 def plan_disk(
@@ -68,5 +68,5 @@ def plan_disk(
         **{f"artefact: {name}": size for name, size in artefacts.items()},
         "checkpoints": (settings.training.keep + 2) * checkpoint,  # the best, those kept, and the one being written
         "run": run,
-        "prepared_films": int(FILM * (counts.training + counts.validation) * film),
+        "prepared_films": FILM * (counts.training + counts.validation) * film,
     }
