@@ -53,6 +53,9 @@ def test_the_commands_of_the_design_are_there() -> None:
     assert {
         "doctor",
         "data phantom",
+        "data check",
+        "data prepare",
+        "data split",
         "pretrain",
         "build-memory",
         "index build",
@@ -61,6 +64,8 @@ def test_the_commands_of_the_design_are_there() -> None:
         "train",
         "generate",
         "benchmark",
+        "export",
+        "remove-patient",
     } <= names
 
 
