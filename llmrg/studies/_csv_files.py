@@ -13,15 +13,23 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from llmrg.errors import UserError
-from llmrg.studies._arrow_file import ArrowFile
+from llmrg.studies._arrow_file import ArrowFile, ArrowRows
 from llmrg.studies._text_files import check_encoding, open_bytes, open_text
 
 logger = logging.getLogger(__name__)
-BLOCK = 4 << 20
-"""Bytes of text read at once; a larger table is a mapped file, not memory."""
+BLOCK = 1 << 20
+"""Bytes of text that Arrow reads at once; it reads many blocks ahead."""
 
 
 def read_csv(path: Path, *, columns: Iterable[str] | None = None, required: Iterable[str] = ()) -> pa.Table:
+    """Read a CSV file into one table; see :func:`read_csv_rows`."""
+    rows, schema = read_csv_rows(path, columns=columns, required=required)
+    return rows.table(schema)
+
+
+def read_csv_rows(
+    path: Path, *, columns: Iterable[str] | None = None, required: Iterable[str] = ()
+) -> tuple[ArrowRows, pa.Schema]:
     """Read a CSV file with a header into strings; values may hold line breaks; ``NaN`` and nothing are null.
 
     Args:
@@ -50,28 +58,37 @@ def read_csv(path: Path, *, columns: Iterable[str] | None = None, required: Iter
         wanted = set(columns)
         convert.include_columns = [name for name in names if name in wanted]
     try:
-        with (
-            pa.input_stream(str(path)) as stream,  # unpacks what ends in .gz
-            arrow_csv.open_csv(
-                stream,
-                parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
-                convert_options=convert,
-                read_options=arrow_csv.ReadOptions(block_size=BLOCK, use_threads=False),
-            ) as reader,
-        ):
-            file = ArrowFile(reader.schema, memory=BLOCK)
-            try:
-                for batch in reader:
-                    file.write(batch)
-                return file.finish().table(reader.schema)
-            finally:
-                file.abandon()
+        try:
+            return _stored(path, convert, block=BLOCK)
+        except pa.ArrowInvalid as error:
+            if "straddling" not in str(error):
+                raise
+            return _stored(path, convert, block=64 * BLOCK)  # a row is longer than a block
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         # Arrow quotes the row, which may hold report text: its words are not passed on.
         counts = re.search(r"Expected (\d+) columns, got (\d+)", str(error))
         raise _broken(path, f"a row has {counts.group(2)} columns" if counts else "a row cannot be read") from None
     except OSError as error:
         raise _broken(path, "it cannot be unpacked") from error
+
+
+def _stored(path: Path, convert: arrow_csv.ConvertOptions, *, block: int) -> tuple[ArrowRows, pa.Schema]:
+    with (
+        pa.input_stream(str(path)) as stream,  # unpacks what ends in .gz
+        arrow_csv.open_csv(
+            stream,
+            parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+            convert_options=convert,
+            read_options=arrow_csv.ReadOptions(block_size=block, use_threads=False),
+        ) as reader,
+    ):
+        file = ArrowFile(reader.schema, memory=4 * BLOCK)
+        try:
+            for batch in reader:
+                file.write(batch)
+            return file.finish(), reader.schema
+        finally:
+            file.abandon()
 
 
 def _check_rows(path: Path) -> list[str]:

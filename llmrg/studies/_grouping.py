@@ -22,13 +22,15 @@ def rows_by_key(keys: Iterable[str]) -> Iterator[npt.NDArray[np.int64]]:
         keys: one a row.
     """
     hashes = np.fromiter((hash_text(key) if key else 0 for key in keys), dtype=np.uint64)
-    order = np.argsort(hashes, kind="stable")
-    sorted_ = hashes[order]
-    del hashes
-    starts = np.flatnonzero(np.r_[True, sorted_[1:] != sorted_[:-1]]) if len(order) else np.empty(0, dtype=np.int64)
-    if len(starts) and sorted_[0] == 0:
+    count = len(hashes)
+    number = np.uint32 if count < 2**32 else np.int64  # many rows: arrays as small as can be, and not kept for long
+    order = np.argsort(hashes, kind="stable").astype(number)
+    hashes = hashes[order]
+    starts = np.flatnonzero(np.r_[True, hashes[1:] != hashes[:-1]]).astype(number) if count else order
+    if count and hashes[0] == 0:
         starts = starts[1:]
-    del sorted_
-    ends = np.append(starts[1:], len(order))
-    for group in np.argsort(order[starts], kind="stable"):
-        yield order[starts[group] : ends[group]]
+    del hashes
+    groups = np.argsort(order[starts], kind="stable").astype(number)
+    for group in groups:
+        end = starts[group + 1] if group + 1 < len(starts) else count
+        yield order[starts[group] : end].astype(np.int64)

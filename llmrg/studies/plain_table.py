@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from llmrg.errors import UserError
 from llmrg.studies._arrow_file import ArrowRows
 from llmrg.studies._collector import Collector
-from llmrg.studies._csv_files import read_csv, require_columns
+from llmrg.studies._csv_files import read_csv_rows, require_columns
 from llmrg.studies._grouping import rows_by_key
 from llmrg.studies._paths import ImageFinder, dataset_root, image_roots
 from llmrg.studies._patient_facts import parse_age, parse_sex
@@ -47,9 +46,9 @@ def read_plain_table(config: DataConfig, collector: Collector) -> None:
     """
     root = dataset_root(config.root)
     path = require_file(root / (config.annotation or CSV_NAME), what="table", key="annotation")
-    table = read_csv(path)
-    names = _columns(config, table.column_names, where=str(path))
-    sections = _sections(config, table.column_names, where=str(path))
+    table, schema = read_csv_rows(path)
+    names = _columns(config, schema.names, where=str(path))
+    sections = _sections(config, schema.names, where=str(path))
     finder = ImageFinder(image_roots(root, config.image_roots, usual=("images",)))
     for study_id, rows in _grouped(table, config, names, path=path, collector=collector):
         _read_study(study_id, rows, config=config, names=names, sections=sections, collector=collector, finder=finder)
@@ -113,13 +112,12 @@ def _sections(config: DataConfig, present: Sequence[str], *, where: str) -> dict
 
 
 def _grouped(
-    table: pa.Table, config: DataConfig, names: Mapping[str, str], *, path: Path, collector: Collector
+    table: ArrowRows, config: DataConfig, names: Mapping[str, str], *, path: Path, collector: Collector
 ) -> Iterator[tuple[str, list[Row]]]:
     column = names[config.group_by]
-    stored = ArrowRows(table.to_batches())
 
     def keys() -> Iterator[str]:
-        for number, value in enumerate(stored.column(column)):
+        for number, value in enumerate(table.column(column)):
             key = text_of(value)
             if not key:
                 collector.reject(f"row {number + 2} of {path.name}", f"its {column} is empty")
@@ -128,7 +126,7 @@ def _grouped(
 
     groups = rows_by_key(keys())
     while some := list(islice(groups, _AT_ONCE)):
-        records = iter(stored.take(np.concatenate(some)))
+        records = iter(table.take(np.concatenate(some)))
         for rows in some:
             together: dict[str, list[Row]] = {}
             for record in islice(records, len(rows)):

@@ -10,6 +10,7 @@ from llmrg.studies._collector import Collector
 from llmrg.studies.chexpert_plus import read_chexpert_plus
 from llmrg.studies.cn_cxr import read_cn_cxr
 from llmrg.studies.iu_xray import read_iu_xray
+from llmrg.studies.memory import give_back_memory
 from llmrg.studies.mimic_cxr import read_mimic_cxr
 from llmrg.studies.mixed_table import join_tables
 from llmrg.studies.mixture import Data, MixtureConfig
@@ -79,6 +80,8 @@ def read_studies(config: Data) -> StudyTable:
     if bad > 20:
         logger.warning("set aside: %d more studies", bad - 20)
     _check_patients(table, config, known=collector.overlap_is_known)
+    del collector  # it knows every id
+    give_back_memory()
     return table
 
 

@@ -194,9 +194,13 @@ class StudyTable(Sequence[Study]):
             return {}
         hashes = hash_texts(self.column("patient_id"))
         order = np.argsort(hashes, kind="stable")
-        starts = np.flatnonzero(np.r_[True, np.diff(hashes[order]) != 0])
-        lowest, highest = (fold.reduceat(codes[order], starts) for fold in (np.minimum, np.maximum))
-        suspects = hashes[order][starts[lowest != highest]]
+        in_order, codes = hashes[order], codes[order]
+        del order
+        starts = np.flatnonzero(np.r_[True, in_order[1:] != in_order[:-1]])
+        lowest, highest = (fold.reduceat(codes, starts) for fold in (np.minimum, np.maximum))
+        suspects = in_order[starts[lowest != highest]]
+        if not len(suspects):
+            return {}
         some = self.select(np.flatnonzero(np.isin(hashes, suspects)))
         pairs = zip(some.column("patient_id"), some.column("split"), strict=True)
         return overlapping_patients(pairs, order=tuple(self.splits))

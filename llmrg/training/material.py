@@ -17,6 +17,7 @@ from llmrg.findings.targets import positive_findings
 from llmrg.findings.vocabulary import FindingVocabulary, get_vocabulary
 from llmrg.studies.augmentation import AugmentationConfig
 from llmrg.studies.dataset import OPENED, StudyDataset, usable_studies
+from llmrg.studies.memory import give_back_memory
 from llmrg.studies.mixture import Data, MixtureConfig
 from llmrg.studies.mixture_draw import MixtureDraw, epoch_counts
 from llmrg.studies.reading import read_studies
@@ -176,7 +177,7 @@ def read_material(data: Data, *, cache_bytes: int = 2**30) -> TrainingMaterial:
     logger.info(
         "%d training and %d validation studies, %d set aside", len(found[TRAIN]), len(found[VALIDATION]), len(bad)
     )
-    return TrainingMaterial(
+    material = TrainingMaterial(
         data=data,
         vocabulary=vocabulary,
         training=found[TRAIN],
@@ -188,6 +189,8 @@ def read_material(data: Data, *, cache_bytes: int = 2**30) -> TrainingMaterial:
         labeler_version=", ".join(get_labeler(vocabulary, language).version for language in languages),
         languages=languages,
     )
+    give_back_memory()
+    return material
 
 
 def _require_reports(studies: Sequence[Study], split: str, data: Data) -> None:
