@@ -167,7 +167,10 @@ def plan_training(settings: TrainConfig, options: PlanOptions | None = None) -> 
     types = weight_types(settings)
     weights = plan_weights(system, types, settings, launch)
     patterns = {
-        name.split(".")[1]: len(buffer) for name, buffer in system.named_buffers() if name.endswith(".patterns")
+        # A report states two or three findings, so that few studies do not fill the banks.
+        name.split(".")[1]: min(len(buffer), 3 * counts.training)
+        for name, buffer in system.named_buffers()
+        if name.endswith(".patterns")
     }
     visual = cast(int, cast(Any, system["encoder"]).backbone.width)
     findings = len(cast(Any, system["encoder"]).config.findings)
