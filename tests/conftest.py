@@ -6,7 +6,9 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -23,6 +25,12 @@ os.environ.setdefault("MPLBACKEND", "agg")
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Whoever starts the tests in the background (nohup, a job of a script) has SIGINT and SIGHUP ignored, also in every
+# process that a test starts.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
