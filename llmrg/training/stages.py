@@ -32,6 +32,7 @@ from llmrg.systems.build import EMBEDDED, ArtefactPaths, encoder_config
 from llmrg.text.sentences import split_sentences
 from llmrg.training.encoding import EncodedStudies, encode_studies
 from llmrg.training.material import TrainingMaterial
+from llmrg.training.one_class import warn_of_one_class_labels
 from llmrg.training.settings import STAGES, TrainConfig
 from retrieval_index import Record, RetrievalIndex
 
@@ -235,6 +236,7 @@ class StageBuilder:
 
     def _disease_classifier(self) -> None:
         data = self.material.data
+        warn_of_one_class_labels(self.material, seed=self.config.seed)
         pretrain_disease_classifier(
             self.material.training_set(augmentation=self.config.augmentation, seed=self.config.seed),
             self.material.dataset(self.material.validation),
