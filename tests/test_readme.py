@@ -78,7 +78,6 @@ def readme_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("readme")
 @pytest.mark.parametrize("command", RUN)
 def test_readme_command(command: str, readme_sandbox: Path) -> None:
     """Later commands use what earlier ones left; run alone (-k), a command runs those before it first."""

@@ -83,7 +83,6 @@ def test_dicom_grey_scale_is_obeyed(films: dict[str, list[Path]]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("real-data")
 @pytest.mark.parametrize("name", ["child", "two views", "dicom", "MONOCHROME1"])
 def test_reports_for_films_of_other_sources(
     name: str, films: dict[str, list[Path]], real_run: Path, tmp_path: Path
@@ -106,7 +105,6 @@ def test_reports_for_films_of_other_sources(
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("real-data")
 def test_run_stands_beside_the_baselines(real_run: Path, test_data: Path, repository: Path, tmp_path: Path) -> None:
     config = load_config(
         BenchmarkConfig,
