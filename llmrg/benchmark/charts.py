@@ -38,7 +38,8 @@ class Axis:
 
 def ranking_chart(results: Results, metric: str = "clinical_micro_f1") -> dict[str, Any]:
     """Place every row's figure with its interval on one axis (a forest plot)."""
-    axis = Axis(left=150, right=510)
+    left = max(150, 16 + 7 * max((len(row.system) for row in results.rows), default=0))  # names stand left of the axis
+    axis = Axis(left=left, right=left + 360)
     rows: list[dict[str, Any]] = []
     for row in results.rows:
         value = row.value(metric)
@@ -59,7 +60,8 @@ def ranking_chart(results: Results, metric: str = "clinical_micro_f1") -> dict[s
     return {
         "rows": rows,
         "ticks": axis.ticks(),
-        "width": 570,
+        "names": left - 14,
+        "width": left + 420,
         "height": 30 * len(rows) + 34,
         "foot": 30 * len(rows) + 8,
     }

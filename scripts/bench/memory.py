@@ -158,7 +158,7 @@ def plot(rows: list[dict[str, float]], path: Path) -> None:
     ):
         axes.plot(counts, [row[f"{step}_anonymous"] for row in rows], marker="o", markersize=4, label=label)
     axes.set_xscale("log")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.1 * max(row["batches_anonymous"] for row in rows))
     axes.set_xlabel("studies")
     axes.set_ylabel("RssAnon, MB")
     axes.legend(loc="lower right", fontsize=8)
