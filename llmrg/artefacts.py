@@ -31,6 +31,7 @@ __all__ = [
     "read_manifest",
     "text_hash",
     "tree_hash",
+    "write_bytes",
     "write_text",
 ]
 
@@ -145,17 +146,39 @@ def atomic_directory(target: str | Path) -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a text file whole or not at all (temporary name, flush, rename)."""
-    path = Path(path)
+    """Write a text file whole or not at all (temporary name, flush, rename).
+
+    Raises:
+        UserError: a folder that cannot be written.
+        OSError: a full disk; nothing is left behind.
+    """
+    path, content = Path(path), text.encode("utf-8")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".tmp-{path.name}-", dir=path.parent)
+        handle, name = _temporary(path)
     except OSError as error:
         raise UserError(f"Cannot write here: {error.strerror}", where=str(path.parent)) from error
-    temporary = Path(name)
+    _fill(handle, Path(name), path, content)
+
+
+def write_bytes(path: str | Path, content: bytes | memoryview) -> None:
+    """Write a file whole or not at all (temporary name, flush, rename), into a folder that is there.
+
+    Raises:
+        OSError: a full disk, a folder that cannot be written; nothing is left behind.
+    """
+    handle, name = _temporary(Path(path))
+    _fill(handle, Path(name), Path(path), content)
+
+
+def _temporary(path: Path) -> tuple[int, str]:
+    return tempfile.mkstemp(prefix=f".tmp-{path.name}-", dir=path.parent)
+
+
+def _fill(handle: int, temporary: Path, path: Path, content: bytes | memoryview) -> None:
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)

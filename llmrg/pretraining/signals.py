@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -16,7 +15,6 @@ from llmrg.errors import StoppedBySignalError
 
 __all__ = ["HOW_TO_GO_ON", "SIGNALS", "catch_signals", "deferred", "immediate", "keep_working", "requested"]
 
-logger = logging.getLogger(__name__)
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 HOW_TO_GO_ON = "go on with the same command and --resume"
 

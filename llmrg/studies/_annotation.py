@@ -99,3 +99,29 @@ def _record(entry: dict[str, Any], *, split: str, where: str, collector: Collect
         collector.reject(study_id, f"it stands in the list {split!r}, but its own split is {own!r}")
         return None
     return Record(id=study_id, split=split, images=images, fields=entry, where=where)
+
+
+def read_reported(path: Path, *, collector: Collector, optional: Sequence[str] = ()) -> Iterator[tuple[Record, str]]:
+    """Go through the entries of an annotation whose reports are one text; those without one are left out or named.
+
+    Args:
+        path: the file.
+        collector: where bad studies are named, and studies without a report counted.
+        optional: see :func:`read_annotation`.
+
+    Returns:
+        Each entry with its report, empty where the configuration keeps studies without one.
+
+    Raises:
+        UserError: as :func:`read_annotation`.
+    """
+    for record in read_annotation(path, keys=("report",), optional=optional, collector=collector):
+        try:
+            report = record.report("report")
+        except ValueError as error:
+            collector.reject(record.id, str(error))
+            continue
+        if report or collector.config.keep_without_report:
+            yield record, report
+        else:
+            collector.leave_out_without_target()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from llmrg.studies._hashing import hash_text
 
-__all__ = ["rows_by_key"]
+__all__ = ["records_of", "rows_by_key"]
 
 
 def rows_by_key(keys: Iterable[str]) -> Iterator[npt.NDArray[np.int64]]:
@@ -34,3 +36,18 @@ def rows_by_key(keys: Iterable[str]) -> Iterator[npt.NDArray[np.int64]]:
     for group in groups:
         end = starts[group + 1] if group + 1 < len(starts) else count
         yield order[starts[group] : end].astype(np.int64)
+
+
+def records_of(table: pa.Table, groups: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
+    """Give each group's rows as records, in order; only a thousand groups are Python objects at once.
+
+    Args:
+        table: the rows.
+        groups: key to numbers of its rows.
+    """
+    keys = list(groups)
+    for start in range(0, len(keys), 1000):
+        chosen = keys[start : start + 1000]
+        records = iter(table.take([number for key in chosen for number in groups[key]]).to_pylist())
+        for key in chosen:
+            yield key, [next(records) for _ in groups[key]]

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from llmrg.errors import UserError
 from llmrg.studies._collector import Collector
 from llmrg.studies._csv_files import read_csv
+from llmrg.studies._grouping import records_of
 from llmrg.studies._paths import ImageFinder, MissingImageError, PathError
 from llmrg.studies._text_files import check_encoding, open_text, require_file, text_of
 from llmrg.studies.report_sections import split_sections
@@ -133,12 +134,7 @@ def _grouped(table: pa.Table, config: DataConfig, collector: Collector, path: Pa
             collector.reject(f"row {number + 2} of {path.name}", "its dicom_id, study_id or subject_id is no such id")
             continue
         groups.setdefault(film if config.group_by == "image" else study_id, []).append(number)
-    keys = list(groups)
-    for start in range(0, len(keys), 1000):
-        chosen = keys[start : start + 1000]
-        records = iter(table.take([number for key in chosen for number in groups[key]]).to_pylist())
-        for key in chosen:
-            yield key, [next(records) for _ in groups[key]]
+    yield from records_of(table, groups)
 
 
 def _study(

@@ -12,8 +12,6 @@ Shards are never written again; a film that was prepared anew has its place in a
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +30,6 @@ __all__ = [
     "read_table",
     "shard_name",
     "table_bytes",
-    "write_bytes",
 ]
 
 KIND = "prepared_films"
@@ -110,23 +107,3 @@ def merge_tables(tables: list[pa.Table]) -> pa.Table:
     keys = joined.column("key").combine_chunks()
     same = np.asarray(pc.equal(keys[1:], keys[:-1]).to_numpy(zero_copy_only=False))
     return joined.filter(pa.array(np.concatenate([[True], ~same]))).combine_chunks()
-
-
-def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write a file whole or not at all (temporary name, flush, rename).
-
-    Raises:
-        OSError: a full disk, a folder that cannot be written; nothing is left behind.
-    """
-    handle, name = tempfile.mkstemp(prefix=f".tmp-{path.name}-", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

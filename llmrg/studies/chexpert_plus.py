@@ -20,6 +20,7 @@ from llmrg.errors import UserError
 from llmrg.studies._chexbert_labels import read_labels, study_key
 from llmrg.studies._collector import Collector
 from llmrg.studies._csv_files import read_csv
+from llmrg.studies._grouping import records_of
 from llmrg.studies._paths import ImageFinder, dataset_root, image_roots
 from llmrg.studies._patient_facts import parse_age, parse_sex
 from llmrg.studies._text_files import identifier_of, read_json, report_text, require_file, require_keys, text_of
@@ -95,11 +96,7 @@ def _studies(table: pa.Table, config: DataConfig, collector: Collector) -> Itera
     keys = [key for key in groups if key in wanted or config.keep_without_report]
     for _ in range(len(groups) - len(keys)):
         collector.leave_out_without_target()
-    for start in range(0, len(keys), 1000):
-        chosen = keys[start : start + 1000]
-        records = iter(table.take([number for key in chosen for number in groups[key]]).to_pylist())
-        for key in chosen:
-            yield key, [next(records) for _ in groups[key]]
+    yield from records_of(table, {key: groups[key] for key in keys})
 
 
 def _study(

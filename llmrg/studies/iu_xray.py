@@ -16,7 +16,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from llmrg.studies._annotation import read_annotation
+from llmrg.studies._annotation import read_reported
 from llmrg.studies._collector import Collector
 from llmrg.studies._indiana_tables import PROJECTIONS, REPORTS, read_indiana_tables, read_projections
 from llmrg.studies._openi_reports import read_openi_reports, report_folder
@@ -64,16 +64,8 @@ def _choose(config: DataConfig, root: Path) -> Path:
 
 def _read_annotation(path: Path, config: DataConfig, collector: Collector, *, root: Path, finder: ImageFinder) -> None:
     projections = read_projections(root / PROJECTIONS, collector) if (root / PROJECTIONS).is_file() else {}
-    for record in read_annotation(path, keys=("report",), optional=("patient_id",), collector=collector):
+    for record, report in read_reported(path, optional=("patient_id",), collector=collector):
         number = re.match(r"(?:CXR)?(\d+)_", record.id)
-        try:
-            report = record.report("report")
-        except ValueError as error:
-            collector.reject(record.id, str(error))
-            continue
-        if not report and not config.keep_without_report:
-            collector.leave_out_without_target()
-            continue
         views = _views(record.images, projections.get(number.group(1), {}) if number else {})
         images = collector.images(record.id, record.images, finder=finder, view_of=views.__getitem__)
         if images is None:

@@ -7,7 +7,7 @@ a patient of its own, unless records have the further key ``patient_id``.
 
 from __future__ import annotations
 
-from llmrg.studies._annotation import read_annotation
+from llmrg.studies._annotation import read_reported
 from llmrg.studies._collector import Collector
 from llmrg.studies._paths import ImageFinder, dataset_root, image_roots
 from llmrg.studies._text_files import require_file
@@ -28,16 +28,8 @@ def read_ped_xray(config: DataConfig, collector: Collector) -> None:
     root = dataset_root(config.root)
     path = require_file(root / (config.annotation or "annotation.json"), what="annotation", key="annotation")
     finder = ImageFinder(image_roots(root, config.image_roots, usual=("images",)))
-    for record in read_annotation(path, keys=("report",), optional=("patient_id",), collector=collector):
+    for record, report in read_reported(path, optional=("patient_id",), collector=collector):
         patient_id = record.identifier("patient_id", record.id)
-        try:
-            report = record.report("report")
-        except ValueError as error:
-            collector.reject(record.id, str(error))
-            continue
-        if not report and not config.keep_without_report:
-            collector.leave_out_without_target()
-            continue
         images = collector.images(record.id, record.images, finder=finder, view_of=view_of_file)
         if images is None:
             continue

@@ -25,7 +25,7 @@ import PIL
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from llmrg.artefacts import COMPLETE, MANIFEST, Manifest, file_hash
+from llmrg.artefacts import COMPLETE, MANIFEST, Manifest, file_hash, write_bytes
 from llmrg.errors import UserError
 from llmrg.studies._prepared_index import (
     INDEX_SCHEMA,
@@ -36,7 +36,6 @@ from llmrg.studies._prepared_index import (
     read_table,
     shard_name,
     table_bytes,
-    write_bytes,
 )
 from llmrg.studies._processes import map_in_order
 from llmrg.studies.film import FILM_VERSION, read_film

@@ -20,7 +20,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from llmrg.errors import BadStudyError, UserError
-from llmrg.studies import _prepared_index, prepare
+from llmrg.studies import prepare
 from llmrg.studies.dataset import StudyDataset, collate_studies, read_films
 from llmrg.studies.images import fit_square, load_image
 from llmrg.studies.prepare import prepare_films
@@ -148,7 +148,7 @@ def test_a_full_disk_is_one_message_and_leaves_nothing_half_written(
         if len(flushes) > 4:  # the manifest, the first shard and its rows fit, and the next shard
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(_prepared_index.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UserError, match=r"No space left on device.*free some space and run the command again"):
         prepare_films(noisy_config, out, workers=2)
     monkeypatch.undo()
