@@ -17,7 +17,7 @@ from llmrg.text.sentences import split_sentences
 
 __all__ = ["LABELER_VERSION", "Labeler", "RuleLabeler", "get_labeler"]
 
-LABELER_VERSION = "rules-1"
+LABELER_VERSION = "rules-2"
 """Changes with every change of rules or phrases that can change a label."""
 
 _LEXICONS: dict[str, Lexicon] = {"zh": CHINESE, "en": ENGLISH}

@@ -88,6 +88,32 @@ _CHEXPERT_ONLY: tuple[tuple[str, str, str, bool], ...] = (
     ("pneumonia", "pneumonia", "肺炎", True),
 )
 
+# What radiographs show beyond the classes above; their entries stand behind them in the ``radiograph`` vocabulary.
+_WIDER: tuple[tuple[str, str, str, bool], ...] = (
+    ("emphysema", "emphysema", "肺气肿", True),
+    ("hyperinflation", "hyperinflation", "肺过度充气", False),
+    ("low_lung_volume", "low lung volume", "肺容积减小", True),
+    ("calcification", "calcified lung lesion", "肺钙化灶", True),
+    ("scarring", "fibrosis or scarring", "纤维灶", True),
+    ("interstitial_changes", "interstitial changes", "间质性改变", False),
+    ("cavity", "cavity", "空洞", True),
+    ("bronchitis", "bronchitis or bronchiolitis", "支气管炎", False),
+    ("bronchiectasis", "bronchiectasis", "支气管扩张", True),
+    ("tuberculosis", "tuberculosis", "肺结核", True),
+    ("hilar_enlargement", "hilar enlargement", "肺门增大", True),
+    ("pneumomediastinum", "pneumomediastinum", "纵隔气肿", False),
+    ("subcutaneous_emphysema", "subcutaneous emphysema", "皮下气肿", True),
+    ("free_air", "free air under the diaphragm", "膈下游离气体", True),
+    ("mediastinal_shift", "mediastinal or tracheal shift", "纵隔移位", True),
+    ("aortic_change", "tortuous, widened or calcified aorta", "主动脉改变", False),
+    ("elevated_diaphragm", "elevated hemidiaphragm", "膈肌抬高", True),
+    ("hernia", "hernia", "膈疝", False),
+    ("scoliosis", "scoliosis", "脊柱侧弯", False),
+    ("degenerative_spine", "degenerative change of the spine", "脊柱退行性变", False),
+    ("postoperative", "postoperative change", "术后改变", False),
+    ("foreign_body", "foreign body", "异物", False),
+)
+
 # Order of the published label files (CheXbert; see Irvin et al. 2019, CheXpert).
 _CHEXPERT_ORDER: tuple[tuple[str, str], ...] = (
     ("Enlarged Cardiomediastinum", "enlarged_mediastinum"),
@@ -108,7 +134,7 @@ _CHEXPERT_ORDER: tuple[tuple[str, str], ...] = (
 
 def vocabulary_names() -> tuple[str, ...]:
     """Names that :func:`get_vocabulary` knows."""
-    return ("ped_xray", "chexpert14")
+    return ("ped_xray", "chexpert14", "radiograph")
 
 
 @cache
@@ -116,7 +142,7 @@ def get_vocabulary(name: str) -> FindingVocabulary:
     """Return a vocabulary by name.
 
     ``ped_xray``: the observations that paediatric Chinese reports state. ``chexpert14``: the 14 CheXpert classes in
-    the order of the published label files.
+    the order of the published label files. ``radiograph``: all that the labelers read, both of these and more.
 
     Raises:
         UserError: the name is unknown.
@@ -127,6 +153,15 @@ def get_vocabulary(name: str) -> FindingVocabulary:
             findings=tuple(
                 Finding(name=observation, observation=observation, en=en, zh=zh, sided=sided)
                 for observation, en, zh, sided, _ in _OBSERVATIONS
+            ),
+        )
+    if name == "radiograph":
+        sided = ((observation, en, zh, sided) for observation, en, zh, sided, _ in _OBSERVATIONS)
+        return FindingVocabulary(
+            name=name,
+            findings=tuple(
+                Finding(name=observation, observation=observation, en=en, zh=zh, sided=sided)
+                for observation, en, zh, sided in (*sided, *_CHEXPERT_ONLY, *_WIDER)
             ),
         )
     if name == "chexpert14":
