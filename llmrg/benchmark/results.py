@@ -9,6 +9,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from llmrg.artefacts import write_text
+from llmrg.benchmark.result_parts import (
+    Agreement,
+    Clinical,
+    Gate,
+    Leakage,
+    Lengths,
+    PairedResult,
+    ProtocolFigures,
+    PublishedTable,
+    Seeds,
+)
 from llmrg.errors import UserError
 
 __all__ = ["RESULTS_FILE", "Results", "Row", "RowKind", "read_results"]
@@ -23,16 +34,30 @@ class Row:
 
     Args:
         system: its name.
-        kind: a system, a baseline, or the oracle (the truth itself, in fixed words).
+        kind: a system, a baseline, or an oracle: a row made from what is to be found (the truth itself in fixed
+            words; the training report most like the reference), a bound and not a system.
         metrics: figures by name; ``per_class`` holds precision, recall, F1 and support of every finding. A figure that
-            is not defined here (side accuracy without one sided hit) is None.
+            is not defined here (side accuracy without one sided hit) is None. Clinical efficacy under a protocol is
+            the F1 by its path (``r2gen/14/macro``). Of a system of several runs these are the means over its runs.
         confidence_intervals: 95 % intervals by metric, from resampling patients.
+        clinical: clinical efficacy under every protocol.
+        lengths: histogram of the lengths of its reports.
+        seeds: of a system of several runs, every figure over them.
+        gate: of a system, whether it works at all.
+        protocols: figures under further reference protocols, by protocol.
+        evidence: figures of what it recorded as evidence (pointing, overlap, deletion, calibration).
     """
 
     system: str
     kind: RowKind
     metrics: Mapping[str, Any]
     confidence_intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    clinical: Clinical | None = None
+    lengths: Lengths | None = None
+    seeds: Seeds | None = None
+    gate: Gate | None = None
+    protocols: Mapping[str, ProtocolFigures] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
     def value(self, metric: str) -> float | None:
         """One figure, or None where it is missing or undefined."""
@@ -50,7 +75,7 @@ class Results:
         n: studies scored.
         patients: patients scored.
         language: language of the reports.
-        rows: systems first, then baselines, then the oracle.
+        rows: systems first, then baselines, then oracles.
         title: heading for pages.
         vocabulary: name of the finding vocabulary.
         protocol: what was scored against what, by key, in words.
@@ -59,6 +84,14 @@ class Results:
         seeds: the seeds used.
         versions: versions of the packages that made the figures.
         training_studies: training studies that the baselines copy from.
+        headline: names of the metrics that count here, the first one first.
+        tests: paired comparisons of systems with each other and with the strongest trivial baseline.
+        published: published figures of this dataset, under other protocols.
+        leakage: what the scored split shares with training.
+        agreement: the labeler against labels that the dataset ships.
+        reference_lengths: histogram of the lengths of the references.
+        reference_hash: hash of ids and references; figures with another one do not compare.
+        protocols: further reference protocols in words, by name.
     """
 
     dataset: str
@@ -75,6 +108,14 @@ class Results:
     seeds: Mapping[str, int] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     training_studies: int = 0
+    headline: tuple[str, ...] = ("bleu_4", "rouge_l", "clinical_micro_f1")
+    tests: tuple[PairedResult, ...] = ()
+    published: tuple[PublishedTable, ...] = ()
+    leakage: Leakage | None = None
+    agreement: Agreement | None = None
+    reference_lengths: Lengths | None = None
+    reference_hash: str = ""
+    protocols: Mapping[str, str] = field(default_factory=dict)
 
     def row(self, name: str) -> Row | None:
         """The row of that name, or None."""
@@ -96,23 +137,32 @@ class Results:
 
 
 def read_results(path: str | Path) -> Results:
-    """Read a ``results.json``; keys of later versions are ignored.
+    """Read a ``results.json``; keys of later versions are ignored, absent ones have their defaults.
 
     Raises:
         UserError: unreadable, or not the results of a benchmark.
     """
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
-        rows = tuple(
-            Row(
-                system=str(row["system"]),
-                kind=row["kind"],
-                metrics=dict(row["metrics"]),
-                confidence_intervals={k: (v[0], v[1]) for k, v in row.get("confidence_intervals", {}).items()},
-            )
-            for row in values["rows"]
-        )
-        known = {name: values[name] for name in Results.__dataclass_fields__ if name in values and name != "rows"}
-        return Results(**known, rows=rows)
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        known = {name: values[name] for name in Results.__dataclass_fields__ if name in values}
+        for name in ("headline", "tests", "published"):
+            if name in known:
+                known[name] = tuple(known[name])
+        return Results(**{**known, "rows": tuple(_read_row(row) for row in values["rows"])})
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise UserError("These are not the results of a benchmark", where=str(path)) from error
+
+
+def _read_row(values: Mapping[str, Any]) -> Row:
+    known = {name: values[name] for name in Row.__dataclass_fields__ if name in values}
+    known["system"] = str(values["system"])
+    known["confidence_intervals"] = _read_intervals(values)
+    known["protocols"] = {
+        name: {**figures, "confidence_intervals": _read_intervals(figures)}
+        for name, figures in values.get("protocols", {}).items()
+    }
+    return Row(**known)
+
+
+def _read_intervals(values: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    return {name: (pair[0], pair[1]) for name, pair in values.get("confidence_intervals", {}).items()}

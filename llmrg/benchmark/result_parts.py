@@ -1,0 +1,190 @@
+"""The parts of ``results.json`` beyond the figures of each row, key by key."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+__all__ = [
+    "Agreement",
+    "ClassAgreement",
+    "Clinical",
+    "Gate",
+    "GateCheck",
+    "GridRow",
+    "Leakage",
+    "Lengths",
+    "PairedResult",
+    "ProtocolFigures",
+    "PublishedRow",
+    "PublishedTable",
+    "SeedSpread",
+    "Seeds",
+]
+
+
+class GridRow(TypedDict):
+    """One protocol of clinical efficacy: which classes, which average, and precision, recall and F1 (parts of one)."""
+
+    protocol: str
+    classes: int | str
+    average: str
+    precision: float
+    recall: float
+    f1: float
+    headline: bool
+
+
+class Clinical(TypedDict):
+    """Clinical efficacy of one row under every protocol.
+
+    ``rows`` is the grid; ``per_class`` maps a protocol to class to precision, recall, F1 and support; ``signature``
+    names labeler and classes.
+    """
+
+    rows: list[GridRow]
+    per_class: dict[str, dict[str, dict[str, float]]]
+    signature: str
+
+
+class Lengths(TypedDict):
+    """Histogram of report lengths.
+
+    ``unit`` is ``words`` or ``characters``; report lengths in ``[edges[i], edges[i + 1])`` are counted in
+    ``counts[i]``, the last bin holds its upper edge and all that is longer; ``empty`` counts reports without a word.
+    """
+
+    unit: str
+    edges: list[int]
+    counts: list[int]
+    mean: float
+    median: float
+    longest: int
+    empty: int
+
+
+class SeedSpread(TypedDict):
+    """One figure over the seeds of a system: mean, standard deviation (n - 1) and the figure of each seed."""
+
+    mean: float
+    sd: float
+    values: list[float]
+
+
+class Seeds(TypedDict):
+    """A system of several runs: their names (files or folders) and every figure over them."""
+
+    names: list[str]
+    figures: dict[str, SeedSpread]
+
+
+class GateCheck(TypedDict):
+    """One demand on a system: its own figure, what it must exceed, and whether it does."""
+
+    demand: str
+    metric: str
+    own: float | None
+    limit: float | None
+    passed: bool
+
+
+class Gate(TypedDict):
+    """Whether a system works at all: every check passed; ``note`` says it in one sentence."""
+
+    passed: bool
+    checks: list[GateCheck]
+    note: str
+
+
+class ProtocolFigures(TypedDict):
+    """Figures of one row under a further reference protocol; never to be mixed with those of ``metrics``."""
+
+    metrics: dict[str, float | None]
+    confidence_intervals: dict[str, tuple[float, float]]
+    signature: str
+
+
+class PairedResult(TypedDict):
+    """Two rows compared on the same studies.
+
+    ``difference`` is first minus second with its interval ``low`` to ``high`` (paired bootstrap of patients), ``p``
+    comes from approximate randomisation and is never 0, ``p_holm`` is corrected over the headline metrics of this
+    pair. ``better`` names the row that is better with ``p_holm`` below 0.05, or is None. ``purpose``: ``systems``
+    for two systems, ``baseline`` for a system against the strongest trivial baseline of this metric.
+    """
+
+    metric: str
+    first: str
+    second: str
+    purpose: Literal["systems", "baseline"]
+    difference: float
+    low: float | None
+    high: float | None
+    p: float
+    p_holm: float
+    trials: int
+    better: str | None
+
+
+class PublishedRow(TypedDict):
+    """A row of a published table, as printed there; figures are parts of one, ``cider`` is not scaled.
+
+    ``known`` lists what is known to be wrong or inconsistent about it.
+    """
+
+    system: str
+    metrics: dict[str, float]
+    source: str
+    table: str
+    known: list[str]
+
+
+class PublishedTable(TypedDict):
+    """Published figures of one dataset under one protocol, never ranked with ours.
+
+    ``sources`` maps the short names in ``source`` to where the figures stand; ``protocol`` says in words what differs
+    from ours; ``known`` lists what concerns the whole table.
+    """
+
+    name: str
+    protocol: str
+    known: list[str]
+    sources: dict[str, str]
+    rows: list[PublishedRow]
+
+
+class Leakage(TypedDict):
+    """What the scored split shares with training.
+
+    ``patients``: patients that two splits share, by ``"train and test"``. ``duplicate_ids``: scored studies whose id
+    also stands in training. ``references_in_training``: scored references that occur verbatim (white space and case
+    aside) as a training report; ``share`` of all scored. ``distinct_references``: different ones among the scored.
+    ``kept_from_baselines``: training studies of scored patients, which no baseline copies.
+    """
+
+    patients: dict[str, int]
+    duplicate_ids: int
+    references_in_training: int
+    share: float
+    distinct_references: int
+    kept_from_baselines: int
+
+
+class ClassAgreement(TypedDict):
+    """Agreement of our labeler with shipped labels for one class, over the studies that have them."""
+
+    kappa: float | None
+    agree: float
+    ours_positive: int
+    shipped_positive: int
+
+
+class Agreement(TypedDict):
+    """Our labeler on the reference reports against labels that the dataset ships (by another labeler).
+
+    Shipped labels only judge the labeler; references and generated reports are always labelled by the same one.
+    """
+
+    shipped: str
+    studies: int
+    mean_kappa: float | None
+    classes: dict[str, ClassAgreement]
