@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from llmrg.errors import UserError
 
-__all__ = ["Keyed", "pair_up", "read_keyed"]
+__all__ = ["Keyed", "pair_up", "read_keyed", "reference_hash"]
 
 Keyed = Mapping[str, Any] | Iterable[tuple[str, Any]]
 """Values by study id; pairs keep a repeated id visible, which a mapping would swallow."""
@@ -56,3 +58,15 @@ def pair_up(values: Mapping[str, Any], ids: Iterable[str], *, name: str, against
             where=name,
             next_step="score exactly the same studies; leaving some out would change every figure",
         )
+
+
+def reference_hash(ids: Sequence[str], references: Sequence[str]) -> str:
+    """Return the sha256 of ids and references in any order; two systems are compared only where it is the same.
+
+    Args:
+        ids: of the studies.
+        references: their texts as they are scored, so after the reference protocol.
+    """
+    pairs = sorted(zip(ids, references, strict=True))
+    # ASCII escapes, because a lone surrogate has no bytes.
+    return hashlib.sha256(json.dumps(pairs, ensure_ascii=True, separators=(",", ":")).encode("ascii")).hexdigest()

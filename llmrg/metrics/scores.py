@@ -15,7 +15,7 @@ from llmrg.metrics.bleu import Bleu
 from llmrg.metrics.cider import Cider
 from llmrg.metrics.finding_scores import FINDING_FIGURES, FindingScore, per_class_scores
 from llmrg.metrics.metric import Metric, Statistics
-from llmrg.metrics.pairing import Keyed, pair_up, read_keyed
+from llmrg.metrics.pairing import Keyed, pair_up, read_keyed, reference_hash
 from llmrg.metrics.rouge import RougeL
 from llmrg.metrics.statistics import Interval, bootstrap_sums, percentile_interval
 from llmrg.metrics.tokens import default_tokenizer, get_tokenizer
@@ -38,6 +38,7 @@ class Scores:
         protocol: what was resampled, with which seed, and against what findings were scored.
         ids: the studies, in the order of the rows of ``statistics``.
         patients: the patient of each study.
+        reference_hash: of ids and references as they were scored; only figures with equal ones may be compared.
         statistics: additive statistics ``[N, S]`` by metric family, for paired comparisons of two systems.
     """
 
@@ -49,6 +50,7 @@ class Scores:
     protocol: Mapping[str, Any]
     ids: tuple[str, ...] = field(repr=False)
     patients: tuple[str, ...] = field(repr=False)
+    reference_hash: str
     statistics: Mapping[str, Statistics] = field(repr=False)
 
     def to_mapping(self) -> dict[str, Any]:
@@ -60,6 +62,7 @@ class Scores:
             "intervals": {name: [interval.low, interval.high] for name, interval in self.intervals.items()},
             "signatures": dict(self.signatures),
             "protocol": dict(self.protocol),
+            "reference_hash": self.reference_hash,
         }
 
 
@@ -175,6 +178,7 @@ def score_reports(
         protocol=protocol,
         ids=ids,
         patients=clusters,
+        reference_hash=reference_hash(ids, [other[id_] for id_ in ids]),
         statistics=statistics,
     )
 

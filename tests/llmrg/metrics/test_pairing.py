@@ -3,7 +3,7 @@
 import pytest
 
 from llmrg.errors import UserError
-from llmrg.metrics.pairing import pair_up, read_keyed
+from llmrg.metrics.pairing import pair_up, read_keyed, reference_hash
 
 
 def test_repeated_ids_are_seen_in_pairs():
@@ -21,3 +21,11 @@ def test_ids_must_be_the_same():
     with pytest.raises(UserError, match="'b'"):
         pair_up({"a": 1, "b": 2}, ["a"], name="reports", against="references")
     pair_up({"a": 1, "b": 2}, ["a"], name="patients", against="references", superset=True)
+
+
+def test_the_hash_of_references_sees_ids_texts_and_not_their_order():
+    base = reference_hash(["a", "b"], ["one", "two"])
+    assert base == reference_hash(["b", "a"], ["two", "one"])
+    others = [(["a", "b"], ["two", "one"]), (["a", "c"], ["one", "two"]), (["a", "b"], ["on", "etwo"])]
+    assert base not in {reference_hash(*other) for other in others}
+    assert reference_hash(["a"], ["\ud800"]) != reference_hash(["a"], ["\ud801"])
