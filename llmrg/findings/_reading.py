@@ -29,6 +29,7 @@ class Reading:
     severity: Severity | None
     proof: str
     normal: bool = False
+    location: str | None = None
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from llmrg.findings._lexicon import Lexicon
 from llmrg.findings._lexicon_en import ENGLISH
 from llmrg.findings._lexicon_zh import CHINESE
 from llmrg.findings._reading import Reading, read_sentence
+from llmrg.findings._reading_zh import read_chinese_sentence
 from llmrg.findings.mention import Mention, Polarity, Severity, Side
 from llmrg.findings.vocabulary import FindingVocabulary
 from llmrg.text.sentences import split_sentences
@@ -21,6 +22,7 @@ LABELER_VERSION = "rules-2"
 """Changes with every change of rules or phrases that can change a label."""
 
 _LEXICONS: dict[str, Lexicon] = {"zh": CHINESE, "en": ENGLISH}
+_READERS = {"zh": read_chinese_sentence, "en": read_sentence}
 _RANK: dict[Polarity, int] = {"negative": 0, "uncertain": 1, "positive": 2}
 _SENTENCES_KEPT = 1 << 16
 
@@ -70,11 +72,12 @@ class RuleLabeler:
         self._names = {finding.observation: finding.name for finding in vocabulary.abnormal}
         self._sided = {finding.observation for finding in vocabulary.abnormal if finding.sided}
         self._normal = next((finding.name for finding in vocabulary if finding.normal), None)
+        read_one = _READERS[language]
         observations = tuple({*self._names, "patchy_opacity", "cardiomegaly"})
 
         @lru_cache(maxsize=_SENTENCES_KEPT)
         def read(sentence: str) -> tuple[Reading, ...]:
-            return read_sentence(sentence, lexicon, observations)
+            return read_one(sentence, lexicon, observations)
 
         self._read = read
 
@@ -127,6 +130,7 @@ class RuleLabeler:
             side=side,
             severity=severity,
             proof=counting[0].proof,
+            location=next((reading.location for reading in counting if reading.location), None),
         )
 
     def _nothing_found(

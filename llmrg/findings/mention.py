@@ -22,6 +22,7 @@ class Mention:
         side: left, right or bilateral, where the text states one.
         severity: mild, moderate or severe, where the text states one.
         proof: the words that were read as the statement.
+        location: the words of place as they stand in the text (右肺下叶, "left lower lobe"), where it states them.
     """
 
     finding: str
@@ -29,3 +30,4 @@ class Mention:
     side: Side | None = None
     severity: Severity | None = None
     proof: str = ""
+    location: str | None = None
