@@ -27,7 +27,7 @@ FINDING_FIGURES = (
     "clinical_strict_f1",
     "side_accuracy",
 )
-_EXTRA = 5  # strict true positives, false positives, false negatives; sides to name, sides named rightly
+_SIDES: dict[Side | None, int] = {None: 0, "left": 1, "right": 2, "bilateral": 3}
 
 
 def finding_statistics(
@@ -50,28 +50,38 @@ def finding_statistics(
     Raises:
         UserError: a finding that the vocabulary does not have.
     """
+    if len(predicted) != len(true):
+        raise ValueError(f"one list is shorter: {len(predicted)} predicted, {len(true)} true studies")
+    said, said_side = _present(predicted, vocabulary)
+    real, real_side = _present(true, vocabulary)
+    sided = np.array([finding.sided for finding in vocabulary.abnormal], dtype=bool)
+    hits, wrong, missed = said & real, said & ~real, real & ~said
+    judged = hits & sided & (real_side > 0)
+    right = judged & (said_side == real_side)
+    off = judged & ~right
+    counts = [table.sum(axis=1) for table in (hits & ~off, wrong | off, missed | off, judged, right)]
+    return np.hstack([hits, wrong, missed, np.stack(counts, axis=1)]).astype(np.float64)
+
+
+def _present(
+    rows: Sequence[PositiveFindings], vocabulary: FindingVocabulary
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int8]]:
+    """Return which findings each study has, and their sides as numbers (0 none), both ``[N, C]``."""
     classes = {finding.name: place for place, finding in enumerate(vocabulary.abnormal)}
-    sided = {finding.name for finding in vocabulary.abnormal if finding.sided}
     normal = {finding.name for finding in vocabulary if finding.normal}
-    size = len(classes)
-    rows = np.zeros((len(true), 3 * size + _EXTRA))
-    for row, own, real in zip(rows, predicted, true, strict=True):
-        for name in (own.keys() | real.keys()) - normal:
+    there = np.zeros((len(rows), len(classes)), dtype=bool)
+    sides = np.zeros(there.shape, dtype=np.int8)
+    for number, row in enumerate(rows):
+        for name, side in row.items():
+            if name in normal:
+                continue
             if name not in classes:
                 raise UserError(
                     f"Unknown finding {name!r}", where=f"vocabulary {vocabulary.name}", allowed=classes, got=str(name)
                 )
-            place = classes[name]
-            kind = 0 if name in own and name in real else 1 if name in own else 2
-            row[kind * size + place] += 1
-            strict = row[3 * size : 3 * size + 3]
-            if kind or name not in sided or real[name] is None:
-                strict[kind] += 1
-                continue
-            right = own[name] == real[name]
-            strict += (1, 0, 0) if right else (0, 1, 1)
-            row[-2:] += (1, right)
-    return rows
+            there[number, classes[name]] = True
+            sides[number, classes[name]] = _SIDES[side]
+    return there, sides
 
 
 class FindingScore:
