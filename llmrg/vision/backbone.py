@@ -1,4 +1,4 @@
-"""A timm trunk over the 1..N views of a study."""
+"""A trunk (timm's, or a Mamba trunk) over the 1..N views of a study."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from typing import Any
 import timm
 import torch
 from safetensors.torch import load_file
+from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
 
 from llmrg.errors import UserError
 from llmrg.vision.features import VisualFeatures
+from llmrg.vision.mamba import MAMBA_TRUNKS, build_mamba_trunk
+from llmrg.vision.mamba.published import from_published, read_published
+from llmrg.vision.mamba.trunk import MambaTrunk
 from llmrg.vision.positions import GridPositions
 from llmrg.vision.settings import BackboneConfig
 
@@ -25,7 +29,7 @@ class Backbone(nn.Module):
     Legend: B studies, V views, C channels, H x W pixels, h x w grid, D width.
 
     Args:
-        trunk: a timm model with ``forward_features`` giving [N, h, w, D], [N, D, h, w] or [N, prefix + h * w, D].
+        trunk: a model with ``forward_features`` giving [N, h, w, D], [N, D, h, w] or [N, prefix + h * w, D].
         width: D.
         channels: input channels of the trunk.
         mean: grey value subtracted before the trunk, one number a channel.
@@ -139,15 +143,56 @@ def build_backbone(config: BackboneConfig, *, image_size: int) -> Backbone:
         image_size: side of the square films in pixels.
 
     Raises:
-        UserError: unknown architecture (with the nearest names) or pretrained tag, options that timm refuses, or a
+        UserError: unknown architecture (with the nearest names) or pretrained tag, options that do not fit, or a
             checkpoint that does not fit.
     """
+    if config.architecture in MAMBA_TRUNKS:
+        trunk: Any = _mamba_trunk(config, image_size)
+        defaults: Any = None
+    else:
+        trunk, defaults = _timm_trunk(config, image_size)
+    mean = (config.mean,) * config.channels if config.mean is not None else _channels(defaults, "mean", config.channels)
+    std = (config.std,) * config.channels if config.std is not None else _channels(defaults, "std", config.channels)
+    width = int(trunk.num_features)
+    return Backbone(
+        trunk=trunk.to(memory_format=torch.channels_last),
+        width=width,
+        channels=config.channels,
+        mean=mean,
+        std=std,
+        positions=GridPositions(width=width) if config.positions else None,
+        frozen=config.freeze,
+    )
+
+
+def _mamba_trunk(config: BackboneConfig, image_size: int) -> MambaTrunk:
+    if config.pretrained:
+        raise UserError(
+            "Mamba trunks have no weights that could be fetched",
+            where="vision.pretrained",
+            next_step="set vision.checkpoint to a file of published weights (.pth or .safetensors)",
+        )
+    trunk = build_mamba_trunk(
+        config.architecture, image_size=image_size, channels=config.channels, **dict(config.options)
+    )
+    if config.checkpoint is not None:
+        try:
+            trunk.load_state_dict(from_published(read_published(config.checkpoint), trunk))
+        except RuntimeError as error:
+            raise _unfitting(config, error) from error
+    return trunk
+
+
+def _timm_trunk(config: BackboneConfig, image_size: int) -> tuple[nn.Module, Any]:
     if not timm.is_model(config.architecture):
-        known = timm.list_models()
+        known = [*timm.list_models(), *MAMBA_TRUNKS]
         raise UserError(
             f"Unknown vision architecture {config.architecture!r}",
             where="vision.architecture",
-            allowed=["any name that timm.list_models() prints, such as swin_base_patch4_window7_224, resnet50"],
+            allowed=[
+                "any name that timm.list_models() prints, such as swin_base_patch4_window7_224, resnet50",
+                *MAMBA_TRUNKS,
+            ],
             next_step=_spelling_hint(config.architecture, known),
         )
     options: dict[str, Any] = dict(config.options)
@@ -178,22 +223,13 @@ def build_backbone(config: BackboneConfig, *, image_size: int) -> Backbone:
         ) from error
     if config.checkpoint is not None:
         _load_checkpoint(trunk, config)
-    mean = (config.mean,) * config.channels if config.mean is not None else _channels(defaults, "mean", config.channels)
-    std = (config.std,) * config.channels if config.std is not None else _channels(defaults, "std", config.channels)
-    width = int(trunk.num_features)
-    return Backbone(
-        trunk=trunk.to(memory_format=torch.channels_last),
-        width=width,
-        channels=config.channels,
-        mean=mean,
-        std=std,
-        positions=GridPositions(width=width) if config.positions else None,
-        frozen=config.freeze,
-    )
+    return trunk, defaults
 
 
 def _channels(defaults: Any, name: str, channels: int) -> tuple[float, ...]:
-    values = tuple(float(value) for value in getattr(defaults, name, None) or (0.5, 0.5, 0.5))
+    usual = IMAGENET_DEFAULT_MEAN if name == "mean" else IMAGENET_DEFAULT_STD
+    given = (0.5, 0.5, 0.5) if defaults is not None else usual
+    values = tuple(float(value) for value in getattr(defaults, name, None) or given)
     return values if channels == 3 else (sum(values) / len(values),)
 
 
@@ -218,7 +254,11 @@ def _load_checkpoint(trunk: nn.Module, config: BackboneConfig) -> None:
     try:
         trunk.load_state_dict(weights)
     except RuntimeError as error:
-        raise UserError(
-            f"The checkpoint does not fit {config.architecture}: {str(error).splitlines()[1].strip()[:200]}",
-            where=str(path),
-        ) from error
+        raise _unfitting(config, error) from error
+
+
+def _unfitting(config: BackboneConfig, error: RuntimeError) -> UserError:
+    return UserError(
+        f"The checkpoint does not fit {config.architecture}: {str(error).splitlines()[1].strip()[:200]}",
+        where=str(config.checkpoint),
+    )

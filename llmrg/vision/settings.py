@@ -14,11 +14,13 @@ class BackboneConfig:
     """Which trunk reads the films.
 
     Args:
-        architecture: a timm model name.
+        architecture: a timm model name, or a Mamba trunk (``arm_base``, ``arm_large``, ``arm_small``, ``arm_tiny``,
+            ``arm_micro``).
         pretrained: load timm's published weights (needs hub access or a filled cache).
         checkpoint: local ``.safetensors`` file with trunk weights, instead of ``pretrained``; a classifier's are
-            left out.
-        options: keyword arguments for the timm model (depths, channels, output_stride, ...).
+            left out. Of Mamba trunks the published ``.pth`` files, too.
+        options: keyword arguments for the model (depths, channels, output_stride, ...; of Mamba trunks patch, width,
+            depth, directions, drop_path, scan, checkpointing).
         channels: 1 or 3 input channels; films are grey and repeated for 3.
         mean: subtracted from grey values in [0, 1]; None takes the mean of timm's configuration.
         std: divides grey values; None takes timm's.

@@ -1,4 +1,4 @@
-"""Trunks of four families over 1..N views: places stay in order, absent views do not exist."""
+"""Trunks of five families over 1..N views: places stay in order, absent views do not exist."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ TRUNKS: dict[str, tuple[dict[str, Any], int]] = {
     ),
     "vit": ({"architecture": "vit_tiny_patch16_224", "options": {"embed_dim": 16, "depth": 1, "num_heads": 2}}, 64),
     "convnext": ({"architecture": "convnext_atto", "options": {"depths": [1, 1, 1, 1], "dims": [8, 8, 16, 16]}}, 128),
+    "mamba": ({"architecture": "arm_micro", "options": {"width": 16, "depth": 1, "patch": 8}}, 32),
 }
 GRID = 4
 
