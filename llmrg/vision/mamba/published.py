@@ -76,7 +76,8 @@ def from_published(weights: Mapping[str, Tensor], trunk: MambaTrunk) -> dict[str
     """Return published weights under the names and in the shapes of ``trunk``.
 
     Prefixes (``visual_encoder.``) are taken off; decoders and heads are left out; position embeddings are resized
-    bicubically, and a class token that the published stage did not have starts with a position of zero. Weights under our names are taken as they are.
+    bicubically, and a class token that the published stage did not have starts with a position of zero. Weights under
+    our names are taken as they are.
 
     Args:
         weights: tensors by published name.
