@@ -29,6 +29,8 @@ class Bleu:
     """
 
     family = "bleu"
+    on_tokens = True
+    settings = "coco1.2"
 
     def __init__(self, order: int = 4) -> None:
         if not 1 <= order <= _ORDERS:

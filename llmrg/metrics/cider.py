@@ -27,6 +27,8 @@ class Cider:
 
     name = "cider"
     family = "cider"
+    on_tokens = True
+    settings = "coco1.2"
 
     def scores(self, hypotheses: Sequence[str], references: Sequence[str]) -> list[float]:
         """Return the score of each study (0 to 10).

@@ -12,7 +12,8 @@ from llmrg.errors import UserError
 from llmrg.findings.vocabulary import FindingVocabulary
 from llmrg.metrics.finding_scores import FINDING_FIGURES, FindingScore
 from llmrg.metrics.metric import Metric
-from llmrg.metrics.scores import Scores, text_metrics
+from llmrg.metrics.scores import Scores
+from llmrg.metrics.wording import text_metrics
 
 __all__ = ["pooled_figures"]
 

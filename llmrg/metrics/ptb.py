@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["PTB_VERSION", "ptb_tokens"]
+__all__ = ["PTB_LEFT_OUT", "PTB_VERSION", "ptb_tokens"]
 
 PTB_VERSION = "ptb-py1"
 
 _BRACKETS = {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"}
 # COCO's list has "-LRB-" and the like in upper case, which lower-cased text never matches: brackets stay.
-_LEFT_OUT = frozenset({"''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";", '"'})
+PTB_LEFT_OUT = frozenset({"''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";", '"'})
 
 _TOKEN = re.compile(
     r"""
@@ -40,7 +40,7 @@ _TOKEN = re.compile(
 def ptb_tokens(text: str) -> list[str]:
     """Return the tokens of an English text."""
     lowered = re.sub(r"\bcannot\b", "can not", text.lower())
-    return [token for token in map(_written, _TOKEN.findall(lowered)) if token and token not in _LEFT_OUT]
+    return [token for token in map(_written, _TOKEN.findall(lowered)) if token and token not in PTB_LEFT_OUT]
 
 
 def _written(token: str) -> str:

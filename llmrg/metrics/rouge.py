@@ -37,6 +37,8 @@ class RougeL:
 
     name = "rouge_l"
     family = "rouge_l"
+    on_tokens = True
+    settings = "coco1.2"
 
     def scores(self, hypotheses: Sequence[str], references: Sequence[str]) -> list[float]:
         """Return the score of each study."""

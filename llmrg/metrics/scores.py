@@ -11,18 +11,18 @@ import numpy as np
 
 from llmrg.errors import UserError
 from llmrg.findings.vocabulary import FindingVocabulary
-from llmrg.metrics.bleu import Bleu
-from llmrg.metrics.cider import Cider
 from llmrg.metrics.finding_scores import FINDING_FIGURES, FindingScore, per_class_scores
 from llmrg.metrics.metric import Metric, Statistics
 from llmrg.metrics.pairing import Keyed, pair_up, read_keyed, reference_hash
-from llmrg.metrics.rouge import RougeL
+from llmrg.metrics.reference_protocols import FULL, ReferenceProtocol
 from llmrg.metrics.statistics import Interval, bootstrap_sums, percentile_interval
+from llmrg.metrics.text_notes import text_notes
 from llmrg.metrics.tokens import default_tokenizer, get_tokenizer
-from llmrg.metrics.variety import MeanLength, distinct_ratio
+from llmrg.metrics.variety import distinct_ratio
+from llmrg.metrics.wording import DEFAULT_WORDING, WordingMetric, wording_metrics
 from llmrg.version import __version__
 
-__all__ = ["Scores", "score_reports", "text_metrics"]
+__all__ = ["Scores", "score_reports"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,7 @@ class Scores:
         intervals: bootstrap interval by figure name.
         signatures: how each figure was computed, by name.
         protocol: what was resampled, with which seed, and against what findings were scored.
+        notes: what is odd about the texts, and why a figure is missing; one sentence each.
         ids: the studies, in the order of the rows of ``statistics``.
         patients: the patient of each study.
         reference_hash: of ids and references as they were scored; only figures with equal ones may be compared.
@@ -48,6 +49,7 @@ class Scores:
     intervals: Mapping[str, Interval]
     signatures: Mapping[str, str]
     protocol: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
     ids: tuple[str, ...] = field(repr=False)
     patients: tuple[str, ...] = field(repr=False)
     reference_hash: str
@@ -63,12 +65,8 @@ class Scores:
             "signatures": dict(self.signatures),
             "protocol": dict(self.protocol),
             "reference_hash": self.reference_hash,
+            "notes": list(self.notes),
         }
-
-
-def text_metrics() -> tuple[Metric[str], ...]:
-    """Return the metrics of wording and length, in the order of tables."""
-    return (*(Bleu(order) for order in range(1, 5)), RougeL(), Cider(), MeanLength())
 
 
 def score_reports(
@@ -77,13 +75,15 @@ def score_reports(
     *,
     language: str,
     tokenizer: str | None = None,
+    protocol: ReferenceProtocol = FULL,
+    metrics: Sequence[str] = DEFAULT_WORDING,
+    more_metrics: Sequence[WordingMetric] = (),
     patients: Mapping[str, str] | None = None,
     predicted_findings: Keyed | None = None,
     true_findings: Keyed | None = None,
     vocabulary: FindingVocabulary | None = None,
     labeler: str = "unstated",
     truth: str = "references",
-    reference_protocol: str = "full",
     resamples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
@@ -94,14 +94,17 @@ def score_reports(
         hypotheses: generated report by study id (a mapping, or pairs).
         references: reference report by study id; exactly the same ids.
         language: ``zh`` or ``en``.
-        tokenizer: see :func:`llmrg.metrics.tokens.get_tokenizer`; by default ``char`` for zh and ``ptb`` for en.
+        tokenizer: see :func:`llmrg.metrics.tokens.get_tokenizer`; by default the protocol's, else ``char`` for zh and
+            ``ptb`` for en.
+        protocol: what is done to the texts before wording is scored.
+        metrics: of wording, names of :data:`llmrg.metrics.wording.WORDING_METRICS`.
+        more_metrics: further metrics of wording.
         patients: patient by study id (may know more studies); without it each study counts as its own patient.
         predicted_findings: positive findings with side by study id, as read from the generated reports.
         true_findings: the true ones by study id; with ``predicted_findings`` and ``vocabulary``, or none of the three.
         vocabulary: the findings that count.
         labeler: version of the labeler that read the generated reports (for the signature).
         truth: where the true findings come from (for the signature): ``references``, ``side-file``, ...
-        reference_protocol: what was done to the references (for the signature); ``full`` means nothing.
         resamples: bootstrap resamples; 0 leaves intervals out.
         confidence: of the intervals.
         seed: of the resamples.
@@ -119,27 +122,34 @@ def score_reports(
     if not own:
         raise UserError("There are no reports to score")
     ids = tuple(sorted(own))
-    for name, texts in (("generated reports", own), ("references", other)):
+    for name, given_texts in (("generated reports", own), ("references", other)):
         for id_ in ids:
-            if not isinstance(texts[id_], str):
+            if not isinstance(given_texts[id_], str):
                 raise UserError(f"The text of study {id_!r} is not a string", where=name)
     if patients is not None:
         pair_up(patients, ids, name="patients", against="references", superset=True)
     clusters = ids if patients is None else tuple(patients[id_] for id_ in ids)
 
     headline = default_tokenizer(language)
-    cutter = get_tokenizer(tokenizer or headline)
-    tokens = [[cutter(texts[id_]) for id_ in ids] for texts in (own, other)]
-    values: dict[str, Metric[Any]] = {metric.name: metric for metric in text_metrics()}
+    cutter = get_tokenizer(tokenizer or protocol.tokenizer or headline)
+    notes = text_notes([own[id_] for id_ in ids], [other[id_] for id_ in ids], language=language, tokenizer=cutter.name)
+    texts = [[protocol.report(own[id_]) for id_ in ids], [protocol.reference(other[id_]) for id_ in ids]]
+    tokens = [cutter.all(side) for side in texts]
+    wording, missing = wording_metrics(metrics, language=language)
+    notes += missing.values()
+    values: dict[str, Metric[Any]] = {}
     statistics: dict[str, Statistics] = {}
-    for metric in values.values():
-        if metric.family not in statistics:
-            statistics[metric.family] = metric.statistics(*tokens)
-    words = f"tok:{cutter.version}|case:{cutter.case}|ref:{reference_protocol}"
-    signatures = {name: _signature(name, words, len(ids)) for name in values}
+    signatures: dict[str, str] = {}
+    for text_metric in (*wording, *more_metrics):
+        values[text_metric.name] = text_metric
+        if text_metric.family not in statistics:
+            statistics[text_metric.family] = text_metric.statistics(*(tokens if text_metric.on_tokens else texts))
+        cut = f"tok:{cutter.version}|case:{cutter.case}|" if text_metric.on_tokens else ""
+        how = "|".join(part for part in (text_metric.settings, f"{cut}ref:{protocol.signature}") if part)
+        signatures[text_metric.name] = _signature(text_metric.name, how, len(ids))
     signatures["distinct_ratio"] = _signature("distinct_ratio", "texts:white-space-collapsed", len(ids))
 
-    extra: dict[str, Any] = {"distinct_ratio": distinct_ratio([own[id_] for id_ in ids])}
+    extra: dict[str, Any] = dict.fromkeys(missing) | {"distinct_ratio": distinct_ratio([own[id_] for id_ in ids])}
     given = [part is not None for part in (predicted_findings, true_findings, vocabulary)]
     if any(given) and not all(given):
         raise UserError("Findings are scored with predicted_findings, true_findings and a vocabulary, or not at all")
@@ -158,7 +168,7 @@ def score_reports(
         figure = float(metric.value(statistics[metric.family].sum(axis=0)))
         figures[name] = None if math.isnan(figure) else figure
     intervals = _intervals(values, statistics, clusters, resamples, confidence, seed) if resamples else {}
-    protocol = {
+    settings = {
         "resampled": "studies" if patients is None else "patients",
         "clusters": len(set(clusters)),
         "resamples": resamples,
@@ -167,7 +177,7 @@ def score_reports(
         "tokenizer": cutter.version,
         "labeler": labeler,
         "truth": truth,
-        "reference": reference_protocol,
+        "reference": protocol.signature,
     }
     return Scores(
         n=len(ids),
@@ -175,10 +185,11 @@ def score_reports(
         metrics=figures | extra,
         intervals=intervals,
         signatures=signatures,
-        protocol=protocol,
+        protocol=settings,
+        notes=tuple(notes),
         ids=ids,
         patients=clusters,
-        reference_hash=reference_hash(ids, [other[id_] for id_ in ids]),
+        reference_hash=reference_hash(ids, texts[1]),
         statistics=statistics,
     )
 

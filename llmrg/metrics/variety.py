@@ -23,6 +23,8 @@ class MeanLength:
 
     name = "mean_length"
     family = "mean_length"
+    on_tokens = True
+    settings = ""
 
     def statistics(self, hypotheses: Sequence[str], references: Sequence[str]) -> Statistics:
         """Return ``[N, 2]``: each report's tokens (separated by white space), and 1; references do not matter."""

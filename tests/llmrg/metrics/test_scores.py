@@ -41,7 +41,7 @@ def test_references_score_best():
     assert metrics["mean_length"] == 12
     assert metrics["distinct_ratio"] == pytest.approx(3 / 4)
     assert metrics["per_class"]["cardiomegaly"]["support"] == 1
-    assert scores.signatures["bleu_4"] == f"bleu_4|tok:char|case:as-is|ref:full|n:4|llmrg:{llmrg.__version__}"
+    assert scores.signatures["bleu_4"] == f"bleu_4|coco1.2|tok:char|case:as-is|ref:full|n:4|llmrg:{llmrg.__version__}"
     assert "labeler:rules-1|truth:side-file" in scores.signatures["clinical_micro_f1"]
     assert json.loads(json.dumps(scores.to_mapping(), allow_nan=False)) == scores.to_mapping()
 
