@@ -39,6 +39,12 @@ def generate(
     sex: Annotated[str | None, typer.Option(help="As a word.")] = None,
     indication: Annotated[str | None, typer.Option(help="Why the examination was asked for.")] = None,
     language_model: Annotated[str | None, typer.Option(help="Another place of the base language model.")] = None,
+    maps: Annotated[
+        bool, typer.Option("--maps", help="Write where each disease query looked into the records, to be scored.")
+    ] = False,
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="SOURCE", help="An evidence source that the model does not hear.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the report of one study from its films, or the reports of a split of a data set."""
@@ -64,6 +70,8 @@ def generate(
         sex=sex,
         indication=indication,
         language_model=language_model,
+        maps=maps,
+        without=without or (),
         as_json=as_json,
     )
 

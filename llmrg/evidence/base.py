@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from llmrg.language.token_space import TokenSpace
@@ -40,6 +41,19 @@ class Evidence:
     losses: Mapping[str, Tensor] = field(default_factory=dict)
     state: Mapping[str, Tensor] = field(default_factory=dict)
     records: Sequence[Record] = ()
+
+    def silenced(self) -> Evidence:
+        """Return it as if the source had nothing to say: all tokens masked, words empty, no records.
+
+        The prompt keeps its form, as for a study for which too little could be retrieved. What later sources read of
+        this one (``state``) stays: only what the decoder hears of this source itself is gone.
+        """
+        return replace(
+            self,
+            mask=None if self.mask is None else torch.zeros_like(self.mask),
+            words=None if self.words is None else [""] * len(self.words),
+            records=(),
+        )
 
 
 class EvidenceSource(Protocol):

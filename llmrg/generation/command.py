@@ -60,6 +60,8 @@ def generate_command(
     sex: str | None = None,
     indication: str | None = None,
     language_model: str | None = None,
+    maps: bool = False,
+    without: Sequence[str] = (),
     as_json: bool = False,
 ) -> None:
     """Write the report of one study from its films, or the reports of a split.
@@ -84,6 +86,8 @@ def generate_command(
         sex: as a word.
         indication: why the examination was asked for.
         language_model: another place of the base language model.
+        maps: write where every disease query looked into the records.
+        without: evidence sources that the decoder does not hear.
         as_json: print the record of a single study.
 
     Raises:
@@ -106,6 +110,8 @@ def generate_command(
             instruction=prompt,
             evidence=evidence,
             out=out,
+            maps=maps,
+            without=without,
             as_json=as_json,
         )
         return
@@ -127,6 +133,8 @@ def generate_command(
             instruction=prompt,
             limit=limit,
             progress=lambda count, total: progress.update(task, completed=count, total=total),
+            maps=maps,
+            without=without,
         )
     Console(stderr=True).print(
         f"{done.written} reports in {done.path} ({done.continued} from before), {len(done.bad)} studies set aside",

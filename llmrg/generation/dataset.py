@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,8 @@ def generate_dataset(
     instruction: str | None = None,
     limit: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    maps: bool = False,
+    without: Collection[str] = (),
 ) -> DatasetReports:
     """Write a report for every study of a split.
 
@@ -72,15 +74,18 @@ def generate_dataset(
         instruction: replaces the prompt's instruction.
         limit: only the first so many studies.
         progress: called with (done, in all).
+        maps: write where every disease query looked into the records (some kilobytes a study).
+        without: evidence sources that the decoder does not hear.
 
     Raises:
-        UserError: the data do not fit the run, or too many studies are bad.
+        UserError: the data do not fit the run, ``without`` names a source it lacks, or too many studies are bad.
     """
     run = run if isinstance(run, Run) else open_run(run)
     data = _fitting(run, data)
     decoding = decoding or run.config.decoding
+    removed = run.system.removable(without)
     studies = list(read_studies(data).split(split))[:limit]
-    settings = {
+    settings: dict[str, Any] = {
         "weights": run.manifest.details.get("weights_hash"),
         "artefacts": run.manifest.details.get("artefacts"),
         "decoding": to_mapping(decoding),
@@ -94,6 +99,9 @@ def generate_dataset(
             f"{image.path}:{image.view}:{image.path.stat().st_mtime_ns}" for study in studies for image in study.images
         ),
     }
+    # Only where they are asked for, so that files from before these settings existed are continued and kept.
+    settings |= {"maps": True} if maps else {}
+    settings |= {"without": list(removed)} if removed else {}
     finished = _finished(out, settings)
     if finished is not None:
         logger.info("%s is complete for this run and these settings", out)
@@ -114,13 +122,19 @@ def generate_dataset(
             batch_size=batch_size,
             instruction=instruction,
             with_records=True,
+            without=removed,
         ):
             for written in batch:
                 if written.error is not None:
                     bad.append((written.study.id, written.error.reason))
                     continue
                 record = prediction_record(
-                    written, language=written.study.language, evidence=evidence, relative_to=out.parent
+                    written,
+                    language=written.study.language,
+                    evidence=evidence,
+                    relative_to=out.parent,
+                    maps=maps,
+                    without=removed,
                 )
                 done[written.study.id] = record
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")

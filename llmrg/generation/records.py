@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from llmrg.artefacts import text_hash
+from llmrg.generation.maps import encode_maps
 from llmrg.generation.pictures import save_attention_pictures
 from llmrg.generation.writing import Written
 from llmrg.systems.report import GeneratedReport
@@ -22,7 +24,13 @@ def confidence(report: GeneratedReport) -> float:
 
 
 def prediction_record(
-    written: Written, *, language: str, evidence: Path | None = None, relative_to: Path | None = None
+    written: Written,
+    *,
+    language: str,
+    evidence: Path | None = None,
+    relative_to: Path | None = None,
+    maps: bool = False,
+    without: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Make the JSON object of one study.
 
@@ -31,6 +39,8 @@ def prediction_record(
         language: of the report.
         evidence: folder for pictures; without it records name none.
         relative_to: folder that picture paths are relative to.
+        maps: write where every disease query looked into its record (``maps``), so that it can be scored.
+        without: evidence sources that the decoder did not hear.
 
     Raises:
         ValueError: the study has no report.
@@ -41,6 +51,8 @@ def prediction_record(
     records = [dict(record) for record in report.records]
     if evidence is not None:
         _add_pictures(records, written, report, evidence, relative_to or evidence)
+    if maps:
+        _add_maps(records, report, films=len(written.films))
     return {
         "id": written.study.id,
         "patient_id": written.study.patient_id,
@@ -53,7 +65,16 @@ def prediction_record(
         "confidence": round(confidence(report), 4),
         "finished": report.finished,
         "evidence": records,
+        **({"without": list(without)} if without else {}),
     }
+
+
+def _add_maps(records: list[dict[str, Any]], report: GeneratedReport, *, films: int) -> None:
+    attention = report.maps.get("attention")
+    for record in records:
+        if record["kind"] == "disease_queries" and attention is not None:
+            # Other studies of the batch may have had more films.
+            record["maps"] = encode_maps(attention[:, :films].numpy())
 
 
 def _add_pictures(

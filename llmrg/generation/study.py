@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ def generate_from_files(
     evidence: Path | None = None,
     relative_to: Path | None = None,
     on_text: Callable[[str], None] | None = None,
+    maps: bool = False,
+    without: Collection[str] = (),
 ) -> dict[str, Any]:
     """Write the report of one study.
 
@@ -48,12 +50,15 @@ def generate_from_files(
         evidence: folder for pictures.
         relative_to: folder that picture paths are relative to; None takes the one that ``evidence`` lies in.
         on_text: called with new text as it is written (greedy and sampling).
+        maps: write where every disease query looked into the record.
+        without: evidence sources that the decoder does not hear.
 
     Returns:
         The prediction record.
 
     Raises:
-        UserError: films cannot be read, the run does not write the language, or writes several and none is named.
+        UserError: films cannot be read, the run does not write the language, or writes several and none is named; or
+            ``without`` names a source that the run lacks.
     """
     data = run.config.data
     study = study_from_files(images, language=_language(run, language), views=views, context=context)
@@ -62,6 +67,7 @@ def generate_from_files(
             "%d films are given, but the run was trained on at most %d a study", len(study.images), data.views
         )
     decoding = decoding or run.config.decoding
+    removed = run.system.removable(without)
     films = read_films(study, data)
     stream = IncrementalText(run.system.language_model.tokenizer)
 
@@ -76,11 +82,14 @@ def generate_from_files(
         instruction=instruction,
         with_records=True,
         seeds=[study_seed(decoding.seed, study.id)],
+        without=removed,
     )[0]
     written = Written(study=study, report=report, films=films)
     if relative_to is None and evidence is not None:
         relative_to = evidence.parent
-    return prediction_record(written, language=study.language, evidence=evidence, relative_to=relative_to)
+    return prediction_record(
+        written, language=study.language, evidence=evidence, relative_to=relative_to, maps=maps, without=removed
+    )
 
 
 def _language(run: Run, wanted: str | None) -> Language:

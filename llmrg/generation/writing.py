@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +47,7 @@ def write_reports(
     with_records: bool = False,
     films: Mapping[str, list[np.ndarray]] | None = None,
     together: bool = False,
+    without: Collection[str] = (),
 ) -> Iterator[list[Written]]:
     """Write reports batch by batch; the longest prompts come first, so that memory trouble shows at once.
 
@@ -64,6 +65,7 @@ def write_reports(
         films: films already read, by study id.
         together: several processes hold parts of the weights, so that each of them must write the same number of
             batches; whatever would be set aside or halved is raised instead.
+        without: evidence sources that the decoder does not hear.
     """
     order = sorted(
         range(len(studies)),
@@ -72,7 +74,9 @@ def write_reports(
     size = BatchSize(batch_size, what="studies")
 
     def work(part: Sequence[_Readable]) -> list[Written]:
-        return _write(system, part, decoding=decoding, instruction=instruction, with_records=with_records)
+        return _write(
+            system, part, decoding=decoding, instruction=instruction, with_records=with_records, without=without
+        )
 
     for start in range(0, len(order), batch_size):
         done: list[Written] = []
@@ -117,10 +121,13 @@ def _write(
     decoding: DecodingConfig,
     instruction: str | None,
     with_records: bool,
+    without: Collection[str],
 ) -> list[Written]:
     batch = collate_studies([(study, films, {}) for study, films in readable])
     seeds = [study_seed(decoding.seed, study.id) for study, _ in readable]
-    reports = system.generate(batch, decoding, instruction=instruction, with_records=with_records, seeds=seeds)
+    reports = system.generate(
+        batch, decoding, instruction=instruction, with_records=with_records, seeds=seeds, without=without
+    )
     return [
         Written(study=study, report=report, films=films)
         for (study, films), report in zip(readable, reports, strict=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from llmrg.errors import UserError
 from llmrg.evidence.base import Evidence, EvidenceSource
 from llmrg.evidence.encoder import StudyEncoder
 from llmrg.findings.labeler import Labeler, get_labeler
@@ -201,6 +202,7 @@ class ReportGenerator(nn.Module):
         instruction: str | None = None,
         with_records: bool = False,
         seeds: Sequence[int] | None = None,
+        without: Collection[str] = (),
     ) -> list[GeneratedReport]:
         """Write a report for every study of a batch.
 
@@ -211,14 +213,23 @@ class ReportGenerator(nn.Module):
             instruction: replaces the prompt's instruction.
             with_records: gather evidence records and maps.
             seeds: one a study, for sampling.
+            without: evidence sources that the decoder does not hear (see
+                :meth:`llmrg.evidence.base.Evidence.silenced`); sources that ask them still can.
+
+        Raises:
+            UserError: ``without`` names a source that the system lacks.
         """
+        removed = self.removable(without)
         was_training = self.training
         self.eval()
         try:
             batch = batch.to(self.device)
             features = self._read(batch)
             grid = features.grid
-            evidence = self._ask(features, batch, with_records=with_records)
+            evidence = {
+                kind: found.silenced() if kind in removed else found
+                for kind, found in self._ask(features, batch, with_records=with_records).items()
+            }
             assembled = self._assemble(evidence, batch.studies, None, instruction=instruction)
             drawn = self.language_model.generate(
                 assembled.inputs_embeds, assembled.attention_mask, decoding, seeds=seeds, on_token=on_token
@@ -230,7 +241,7 @@ class ReportGenerator(nn.Module):
             text = self.language_model.text(tokens.ids)
             records = [found.records[row] for found in evidence.values() if found.records] if with_records else []
             maps: dict[str, Tensor] = {}
-            if with_records and "disease_queries" in evidence:
+            if with_records and "disease_queries" in evidence and "disease_queries" not in removed:
                 looked = evidence["disease_queries"].state["attention"][row].float().cpu()
                 maps["attention"] = looked.view(looked.shape[0], *grid)
             reports.append(
@@ -245,6 +256,19 @@ class ReportGenerator(nn.Module):
                 )
             )
         return reports
+
+    def removable(self, names: Collection[str]) -> tuple[str, ...]:
+        """Return evidence sources in the system's order.
+
+        Raises:
+            UserError: one that the system lacks.
+        """
+        for name in names:
+            if name not in self.sources:
+                raise UserError(
+                    f"The system has no evidence source {name!r}", allowed=tuple(self.sources), got=str(name)
+                )
+        return tuple(kind for kind in self.sources if kind in names)
 
     def own_state(self) -> dict[str, Tensor]:
         """Return every tensor that this system learnt (weights and normalisation statistics), on the CPU.

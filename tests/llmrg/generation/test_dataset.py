@@ -10,12 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from llmrg.errors import TooManyBadStudiesError, UserError
 from llmrg.generation import dataset as dataset_module
 from llmrg.generation.dataset import DatasetReports, generate_dataset
+from llmrg.generation.maps import decode_maps
 from llmrg.language.settings import DecodingConfig
 from llmrg.studies.reading import read_studies
 
@@ -279,3 +281,46 @@ def test_a_folder_that_cannot_be_written(tiny_loaded: Any, data: Any, tmp_path: 
     folder.mkdir(mode=0o500)
     with pytest.raises(UserError, match="Cannot write"):
         generate(tiny_loaded, data, folder / "p.jsonl")
+
+
+def test_maps_lie_in_the_records_where_they_are_asked_for(tiny_loaded: Any, data: Any, tmp_path: Path) -> None:
+    plain = lines(generate(tiny_loaded, data, tmp_path / "plain.jsonl").path)
+    out = tmp_path / "maps.jsonl"
+    records = lines(generate(tiny_loaded, data, out, maps=True).path)
+    assert bare(records) == bare(plain)
+    for record, other in zip(records, plain, strict=True):
+        (queries,) = (part for part in record["evidence"] if part["kind"] == "disease_queries")
+        maps = decode_maps(queries["maps"])
+        assert maps is not None
+        assert maps.shape[:2] == (len(queries["items"]), 2)
+        np.testing.assert_allclose(maps.sum(axis=(1, 2, 3)), 1, atol=2e-3)
+        assert not any("maps" in part for part in other["evidence"])
+    assert generate(tiny_loaded, data, out, maps=True).continued == 12
+    assert generate(tiny_loaded, data, out).continued == 0  # other settings: written again
+
+
+def test_settings_from_before_maps_and_removals_still_count(tiny_loaded: Any, data: Any, tmp_path: Path) -> None:
+    done = generate(tiny_loaded, data, tmp_path / "p.jsonl")
+    settings = json.loads((tmp_path / "p.jsonl.info.json").read_text())["settings"]
+    assert not settings.keys() & {"maps", "without"}
+    assert done.continued == 0
+
+
+def test_a_removed_source_is_not_heard_and_leaves_no_record(tiny_loaded: Any, data: Any, tmp_path: Path) -> None:
+    whole = lines(generate(tiny_loaded, data, tmp_path / "whole.jsonl").path)
+    out = tmp_path / "without.jsonl"
+    removed = ("retrieved_context", "patches", "disease_queries")
+    records = lines(generate(tiny_loaded, data, out, without=removed, maps=True).path)
+    # The tiny model writes much the same, but not with the same certainty.
+    assert [record["confidence"] for record in records] != [record["confidence"] for record in whole]
+    for record in records:
+        assert record["without"] == ["patches", "disease_queries", "retrieved_context"]  # in the system's order
+        assert [part["kind"] for part in record["evidence"]] == ["visual_memory", "report_memory", "diagnosis_hints"]
+    assert generate(tiny_loaded, data, out, without=removed[::-1], maps=True).continued == 12
+    assert generate(tiny_loaded, data, out, without=("patches",)).continued == 0
+
+
+def test_an_unknown_source_is_told_before_anything_is_written(tiny_loaded: Any, data: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="retrieved_context"):
+        generate(tiny_loaded, data, tmp_path / "p.jsonl", without=("retrieval",))
+    assert [path for path in tmp_path.iterdir() if path.is_file()] == []

@@ -293,3 +293,31 @@ def test_instruction_reaches_the_prompt_and_needs_a_place(config, material, tiny
     system.assembler.prompt = replace(prompt, segments=tuple(s for s in prompt.segments if s.text != "{instruction}"))
     with pytest.raises(UserError, match="no place for an instruction"):
         system.generate(batch, decoding, instruction="x")
+
+
+def test_a_removed_source_reads_like_one_with_nothing_to_say(tiny_loaded: Any) -> None:
+    """The prompt without a source is the prompt of an evidence whose tokens and words are all gone."""
+    system = tiny_loaded.system
+    material = read_material(tiny_loaded.config.data)
+    batch = system.collate([material.dataset(material.training)[row] for row in (0, 1)], with_reports=False)["batch"]
+    evidence = system.gather(batch, with_records=True)
+    for kind, found in evidence.items():
+        silent = found.silenced()
+        assert silent.records == ()
+        assert silent.state is found.state
+        assert found.records  # the evidence itself is left alone
+        if found.words is not None:
+            assert list(silent.words) == ["", ""]
+        length = system._assemble(evidence, batch.studies, None).attention_mask.sum(1)
+        shorter = system._assemble({**evidence, kind: silent}, batch.studies, None).attention_mask.sum(1)
+        if found.mask is not None:
+            assert (length - shorter).tolist() == found.mask.sum(1).tolist(), kind
+        else:
+            assert (shorter < length).all(), kind
+    decoding = DecodingConfig(max_new_tokens=8)
+    whole = system.generate(batch, decoding)
+    assert [report.text for report in system.generate(batch, decoding, without=())] == [r.text for r in whole]
+    everything = system.generate(batch, decoding, without=tuple(system.sources), with_records=True)
+    assert all(report.records == [] and report.maps == {} for report in everything)
+    with pytest.raises(UserError, match="disease_queries"):
+        system.generate(batch, decoding, without=("disease_querys",))
