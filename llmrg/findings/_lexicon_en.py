@@ -1,203 +1,247 @@
-"""English radiographic language (lower case)."""
+"""What English reports call the CheXpert findings (lower case), and the statements that deny them."""
 
 from __future__ import annotations
 
-import re
+__all__ = ["BLANKS", "GLOBALLY_NORMAL", "NORMALS", "PHRASES"]
 
-from llmrg.findings._lexicon import Lexicon
+# Each entry: beginnings of words without which the pattern cannot match, and the pattern.
+_Entry = tuple[str, str]
 
-__all__ = ["ENGLISH"]
-
-_C = re.compile
-_W = r"(?:[\w/-]+ )"  # a word and its space
+_W = r"(?:[\w/'-]+,? )"  # a word and its space
+_BE = r"(?:is |are |was |were |appears? |remains? |has been |to be |)"
 _HEART = (
-    r"(?:heart|cardiac(?! and mediast| or mediast)(?: silhouette| shadow| size| contours?| outline)?"
-    r"|cardiothoracic ratio|cardio-?pericardial silhouette)"
+    r"(?:\bheart(?! failure| valve)|cardiac(?! (?:and|or|\w+ and|\w+ or) mediast| mediast)"
+    r"(?: silhouette| shadow| size| contours?| outline| border| configuration)?|cardio-?pericardial silhouette"
+    r"|cardio-?thoracic ratio)"
 )
-_MEDIASTINUM = r"(?:cardio[- ]?mediastin\w+|(?:superior )?mediastin\w+)"
-_NORMAL = r"(?:normal|unremarkable|within (?:\w+ )?limits|not widened|not enlarged|stable and normal)"
-_BIG = r"\b(?:enlarged|enlargement|increased|large|big|prominent|widened)"
+_MEDIASTINUM = r"(?:cardio[- ]?(?:vascular )?mediastin\w+|(?:superior |upper )?mediastin\w+)"
+_NORMAL = (
+    r"(?:normal(?!ly)|unremarkable|within (?:[\w-]+ ){0,2}?(?:limits?|range)|not (?:\w+ )?(?:widened|enlarged"
+    r"|increased)"
+    r"|nonenlarged|not (?:\w+ )?abnormal)"
+)
+_BIG = (
+    r"\b(?:enlarged|enlargement|enlarging|increased?|large|larger|big|prominent|prominence|widened|dilated|dilatation)"
+)
+_STOP = r"(?!normal|unremarkable|lung|mediast|limits|no |not |without |aort|but |there |costo|pleur|trachea|vascul)"
 
-_PHRASES = {
+PHRASES: dict[str, _Entry] = {
     "increased_lung_markings": (
+        "marking",
         rf"(?:increas\w*|prominen\w*|accentuat\w*|coarse\w*|thickened|exaggerated|crowded) {_W}{{0,3}}?markings"
-        rf"|markings (?:are |is |appear |appears |remain )?{_W}{{0,3}}?(?:increased|prominent|accentuated|coarsened"
-        rf"|coarse)"
+        rf"|markings (?:are |is |appear |appears |remain |remains )?{_W}{{0,3}}?(?:increased|prominent|accentuated"
+        r"|coarsened|coarse|exaggerated)",
     ),
     "patchy_opacity": (
-        r"opaci\w+|infiltrat\w+|haziness|\bhaze\b|hazy|ground[- ]glass|(?:airspace|air[- ]space|alveolar) (?:disease"
-        r"|process)\w*"
-        rf"|(?:increased|ill-defined|patchy|streaky|hazy|linear|focal|subtle|faint|vague|airspace|interstitial|nodular|"
-        rf"basilar|bibasilar|retrocardiac|perihilar|lobe|lung|base|parenchymal|pulmonary) {_W}{{0,2}}?densit(?:y|ies)"
-        r"|reticula\w*|interstitial (?:pattern|changes)|shadowing"
+        "opac infiltr haz ground airspace air-space alveolar densit reticul interstitial shadow veil white",
+        r"opaci\w+|opaque|infiltrat(?:e|es|ion|ions|ive changes?)\b|hazin\w+|\bhaze\b|\bhazy\b(?! opac)|ground[- ]glass"
+        r"(?! opac)|(?:airspace|air[- ]space|alveolar) (?:disease|process)\w*"
+        rf"|(?:increased|ill-defined|patchy|streaky|hazy|subtle|faint|vague|airspace|air space|retrocardiac|perihilar"
+        rf"|parenchymal|confluent|alveolar|interstitial|basilar|bibasilar) {_W}{{0,2}}?densit(?:y|ies)"
+        r"|densit(?:y|ies) (?:is |are )?increased"
+        r"|reticula\w*|reticulonodular\w*|reticulations?|interstitial (?:pattern|changes?|disease|infiltrat\w+|process)"
+        r"|(?<!nipple )(?<!breast )(?<!cardiac )(?<!heart )(?<!thymic )\bshadow(?:ing|s)\b|white-?out",
     ),
-    "consolidation": r"\bconsolidat\w*",
+    "consolidation": ("consolid", r"\b(?:non-?)?consolidat\w*"),
     "nodule": (
-        r"nodul\w*|\bmass(?:es)?\b|(?:lung|pulmonary|nodular|cavitary|parenchymal) lesions?"
-        r"|\bcavit(?:ary|ation)\b|(?<!thoracic )(?<!pleural )(?<!chest )(?<!abdominal )\bcavit(?:y|ies)\b|neoplas\w+|"
-        r"malignan\w+|metasta\w+|carcinoma|tumou?rs?\b"
+        "nodul mass les cavit neoplas malign metasta carcino tumo cancer coin bronchogenic",
+        r"(?<!reticulo)(?<!fibro)nodul\w*|\bmass(?:es)?\b|\bmass-?like\b"
+        r"|(?:lung|pulmonary|nodular|cavitary|cavitating|parenchymal|lobe|coin|mass) lesions?"
+        r"|\bcavit(?:ary|ations?|ating)\b(?! lesion)"
+        r"|(?<!thoracic )(?<!pleural )(?<!chest )(?<!abdominal )(?<!medullary )\bcavit(?:y|ies)\b|neoplas\w+"
+        r"|malignan\w+|metasta\w+|carcinoma\w*|(?:lung|bronchogenic|pulmonary) cancer|tumou?rs?\b",
     ),
-    "atelectasis": r"atelecta\w*|collapse[sd]?\b",
+    "atelectasis": (
+        "atelec collaps",
+        r"atelecta\w*|\bcollapsed?\b(?= (?:of the )?(?:\w+ ){0,3}?(?:lung|lobe|segment))|(?<!is )\bcollapse\b"
+        r"|(?:lung|lobe|lobes) (?:is |are |has |remains? )?(?:\w+ )?collapsed",
+    ),
     "edema": (
-        r"o?edema|(?:pulmonary|vascular|venous|central) (?:vascular |venous )?congestion"
-        r"|congestive (?:heart )?(?:failure|changes?)"
-        r"|heart failure|\bchf\b|cephalization|vascular engorgement"
+        "edema oedema congest chf failure cephal engorg redistrib overload",
+        r"o?edema(?:tous)?\b|(?:pulmonary|vascular|venous|central|hilar|perihilar|interstitial|circulatory)"
+        r" (?:vascular |venous |interstitial )?congestion|congestion of the (?:\w+ )?(?:pulmonary|vessel|vascul)\w*"
+        r"|congestive (?:heart |cardiac )?(?:failure|changes?)|congested (?:\w+ )?(?:vessels|vasculature|lungs)"
+        r"|(?:vessels|vasculature|vascularity|lungs) (?:is|are|appears?) (?:\w+ )?congested|\bcongestion\b"
+        r"|(?:heart|cardiac|ventricular) failure|\bchf\b|cephali[sz]\w+|vascular engorgement|engorge\w+ \w* ?vessels"
+        r"|(?:without|no) (?:\w+ )?failure\b|\bfailure\b(?=\.|$)",
     ),
-    "pneumothorax": r"pneumothora\w*|hydropneumothora\w*|pleural air(?: collection)?|\bptx\b",
+    "pneumothorax": (
+        "pneumothora hydropneumothora haemopneumothora hemopneumothora ptx pleural",
+        r"\w*pneumothora\w*|pleural air(?: collections?)?|\bptx\b",
+    ),
     "pleural_effusion": (
-        r"effusions?|pleural fluid|hydrothorax|hydropneumothora\w*|h(?:a)?emothora\w*|empyema"
-        r"|fluid in the (?:\w+ )?(?:pleural|fissure)"
-        rf"|blunt\w* {_W}{{0,5}}?(?:costophrenic|sulc\w+|angles?)|costophrenic {_W}{{0,5}}?(?:blunt\w*|obscur\w*"
-        rf"|effac\w*)"
-        rf"|obscur\w+ {_W}{{0,4}}?costophrenic"
+        "effusion pleural hydro haemo hemo empyema fluid blunt costophrenic sulc pyothorax",
+        r"effusions?|pleural (?:fluid|liquid|collections?)|(?:hydro|h(?:a)?emo)-?(?:pneumo)?-?thora\w*|empyemas?"
+        r"|pyothorax"
+        r"|(?:subpulmonic|loculated|layering|layered|fissural|intrafissural) (?:\w+ )?fluid"
+        r"|fluid (?:is |seen |tracking |\w+ )?(?:in|within|along) (?:the )?(?:\w+ ){0,2}?(?:pleural|fissures?)",
+    ),
+    "blunting": (
+        "blunt costophrenic",
+        rf"blunt\w* {_W}{{0,5}}?(?:costophrenic(?: angles?| sulc\w+| recess\w*)?|sulc\w+|\bangles?|recess\w*"
+        rf"|\bcpa?s?\b)"
+        rf"|(?:costophrenic|sulc\w+|\bcp angles?) {_W}{{0,6}}?(?:blunt\w*|obscur\w*|effac\w*|obliterat\w*)"
+        rf"|(?:obscur\w+|effac\w+|obliterat\w+) {_W}{{0,4}}?costophrenic(?: angles?| sulc\w+)?",
     ),
     "pleural_thickening": (
-        rf"(?:bi)?(?:pleural|pleura|pleuro-?parenchymal|apical cap\w*) {_W}{{0,2}}?(?:thicken\w*|adhesions?"
-        rf"|calcifi\w*|plaques?|scar\w*)"
-        rf"|thicken\w* {_W}{{0,4}}?pleura\w*|calcified pleura\w*|fibrothorax|apical capp?\w*"
+        "pleur cap fibrothora apical",
+        r"(?:\b(?:bi)?(?:pleural|pleura)|pleuro-?parenchymal|pleural-based) (?:and parenchymal |or parenchymal )?"
+        r"(?:[\w-]+[ /]){0,2}?(?:thick\w*|adhesions?|calcifi\w*|plaques?|plaquing|scar\w*|fibrosis|irregularit\w+)"
+        rf"|thicken\w* {_W}{{0,4}}?pleura\w*|calcified pleura\w*|fibrothorax|apical capp?(?:s|ing)?\b"
+        rf"|calcifi\w* (?:of|in|along|involving) the {_W}{{0,2}}?pleura\w*|pleura\w* (?:is|are|appears?) (?:\w+ )?"
+        r"(?:thickened|calcified)",
     ),
     "cardiomegaly": (
-        rf"cardiomegaly|borderline {_W}{{0,2}}?(?:heart|cardiac)|cardiac enlargement|{_BIG} {_W}{{0,2}}?(?:of the "
-        rf"|of )?(?:heart|cardiac)\b(?! and mediast)"
-        rf"|{_HEART} (?:(?!normal|unremarkable|lung|mediast|limits|no |aort)[\w/-]+ ){{0,6}}?(?:enlarged|enlargement"
-        rf"|increased|large|big|borderline\w*|prominent(?!ly)(?= in size|\.|,|$))"
+        "cardiomegal heart cardiac cardio ctr",
+        rf"cardiomegaly|borderline {_W}{{0,2}}?(?:heart|cardiac)(?: size| silhouette| enlargement)?"
+        rf"|(?:cardiac|heart) enlargement|{_BIG} {_W}{{0,2}}?(?:of the |of |in )?(?:the )?(?:heart\b|cardiac\b)"
+        r"(?! and mediast| or mediast| mediast| failure)(?: size| silhouette| shadow| contours?)?"
+        rf"|{_HEART},? (?:{_STOP}[\w/,-]+ ){{0,6}}?(?:enlarged\b|enlargement|increased?\b|large\b|big\b|borderline\w*"
+        rf"|cardiomegal\w+|prominent(?!ly)(?= in size|\.|,|$))"
+        rf"|{_HEART}(?: size)? {_BE}(?:at )?(?:\w+ )?(?:upper limits?(?: of)?(?: normal)?|top[- ]normal|normal) (?:or"
+        rf"|to)"
+        r" (?:[\w-]+ ){0,2}?enlarged"
+        r"|(?:cardio-?thoracic|c/t) ratio (?:[\w/]+ ){0,3}?(?:0?\.(?:5[1-9]|[6-9]\d?)|(?:5[1-9]|[6-9]\d) ?%|(?:above"
+        r"|over"
+        r"|greater than|more than|exceeds|exceeding) (?:0?\.5|50 ?%))",
     ),
     "enlarged_mediastinum": (
-        rf"{_BIG} {_W}{{0,2}}?(?:of the )?{_W}{{0,2}}?{_MEDIASTINUM}|widening of the {_W}{{0,2}}?{_MEDIASTINUM}"
-        rf"|{_MEDIASTINUM} (?:(?!normal|unremarkable|lung|limits|no )[\w/-]+ ){{0,5}}?(?:widen\w*|enlarge\w*"
-        rf"|prominen\w*)"
+        "mediast cardiomediast cardio-mediast cardio",
+        rf"{_BIG} {_W}{{0,2}}?(?:of the )?{_W}{{0,2}}?{_MEDIASTINUM}(?! (?:lymph|node|mass|fat))"
+        rf"|widening of the {_W}{{0,2}}?{_MEDIASTINUM}|{_MEDIASTINUM} (?:widening|enlargement|prominence)"
+        rf"|{_MEDIASTINUM} (?:{_STOP}[\w/-]+ ){{0,5}}?(?:widen\w*|enlarge(?:d|ment)|prominen(?:t|ce)\b(?! lymph"
+        rf"| vasc))",
     ),
-    "pneumonia": r"pneumonias?\b|bronchopneumonia|infectio\w+",
-    "rib_fracture": r"fractur\w*",
+    "pneumonia": (
+        "pneumonia broncho infect",
+        r"pneumonias?\b|broncho-?pneumonias?|(?<!non-)(?<!non)infection\b|infections|infectious(?= (?:\w+ )?(?:process"
+        r"|etiolog|aetiolog|infiltr|consolid|pneumon|opac|or inflam|disease|change|cause|airspace|or \w+ process))"
+        r"|infective(?= \w+)|infected\b",
+    ),
+    "rib_fracture": ("fract broken", r"fractur\w*|fx\b|broken (?:\w+ ){0,2}?(?:ribs?|clavicle)"),
     "support_device": (
+        "tube cath picc line pacem pacer pacing icd aicd defib port mediport lead drain stent prosth valve hardware "
+        "fixat wire intub device swan shunt trach balloon ett ngt ogt dobhoff dobbhoff iabp lvad pigtail screw plate "
+        "rod "
+        "arthropl cannul filter stimulat loop implant appar coil sheath peg clip gastrost ecmo peripherally occlud "
+        "electrode extub uac uvc cvc pacemak vagal cerclage reservoir",
         r"\btubes?\b|catheters?|\bpicc\b|(?:central|venous|jugular|subclavian|ij|arterial|picc|monitoring|support|ekg"
-        r"|ecg) lines?\b"
-        r"|lines? (?:and tubes|tip)|pacemakers?|pacers?\b|pacing|\ba?icd\b|defibrillators?|port-?a-?cath|mediport"
-        r"|\bport\b(?! of)"
-        r"|\bleads\b|\bdrains?\b|\bstents?\b|prosthetic \w+|valve (?:replacement|prosthesis)|\bhardware\b|fixation"
-        r"|sternal wires|"
-        r"(?:sternotomy|cerclage) wires|intubat\w+|support devices?|swan-?ganz|\bshunt\b|tracheostomy|balloon pump"
-        r"|\bett\b"
+        r"|ecg|umbilical|femoral|dialysis|infusion|vascular|indwelling) lines?\b|\blines? (?:and|or) tubes?"
+        r"|\blines? tip"
+        r"|\blines?(?= (?:tip|terminat|ends|in place|placement|insertion))|pacemakers?|pacers?\b|pacing|\ba?icds?\b"
+        r"|defibrillators?|port-?a-?cath\w*|mediport|chemoport|infusaport|\bport\b(?! of)|(?:pacer|pacemaker|pacing"
+        r"|ventricular|atrial|ecg|ekg|icd|monitor\w*|telemetry|cardiac|dual|overlying|external|electrode|three|two"
+        r"|single) (?:\w+ )?leads\b|\bleads?(?= (?:tips?|terminat|in |are|over|project|overl|extend|ends))"
+        r"|\bdrains?\b|\bstents?\b|prosthe(?:tic|sis|ses)|valve (?:replacement|prosthesis|repair)|valvular prosthes\w+"
+        r"|(?:mitral|aortic|tricuspid|artificial|mechanical|bioprosthetic) valve(?= (?:ring|in|is|prosth|repl))"
+        r"|\bhardware\b|fixation|\bplates?\b(?![- ]like)|\bscrews?\b|\brods\b|arthroplast\w+"
+        r"|(?:sternal|sternotomy|cerclage|wire) (?:sutures?|wires?|cerclage)|\bwires\b|intubat\w+|extubat\w+"
+        r"|(?:support|medical|monitoring|assist|implanted|cardiac|closure|electronic|pacing|implantable|occluder"
+        r"|venous access|access) (?:\w+ )?devices?|swan-?ganz|\bshunt\b|tracheostomy|balloon pump|\biabp\b|\blvad\b"
+        r"|\bett\b|\bu[av]c\b|\bcvc\b|\b[no]gt\b|\bdobb?hoff\b|pigtail|cannulae?s?\b|\b(?:ivc|vena cava) filter"
+        r"|stimulators?|loop recorder"
+        r"|embolization coils?|\bsheath\b|gastrostomy|\becmo\b|(?:septal )?occluder|electrodes?",
     ),
 }
-_NORMALS = {
+
+NORMALS: dict[str, _Entry] = {
     "increased_lung_markings": (
+        "marking vascul",
         rf"(?:vascularity|vasculature|markings|vascular pattern) (?:is |are |appears? |remains? )?{_W}{{0,3}}?{_NORMAL}"
-        rf"|normal {_W}{{0,1}}?(?:vascular\w*|vasculature|markings|lung markings)(?: pattern)?"
+        rf"|normal {_W}{{0,1}}?(?:vascular\w*|vasculature|markings|lung markings)(?: pattern)?",
     ),
     "patchy_opacity": (
-        r"\blungs?(?: fields?| zones?)? (?:(?!no\b|not\b|without\b|base|costo)[\w/,-]+ ){0,7}?(?:clear\b"
-        r"|unremarkable|normal)"
-        r"|clear (?:\w+ )?lungs?\b|normal lungs|no (?:active|acute) (?:lung|pulmonary) (?:disease|abnormalit\w+"
-        r"|process|findings?|infiltrat\w+)"
-        r"|lungs? without (?:focal|acute) abnormalit\w+"
+        "lung clear pulmon parenchym air",
+        r"\blungs?(?: fields?| zones?| parenchyma| bases| apices)? (?:(?!no\b|not\b|without\b|costo|in\b|of\b|volume"
+        r"|disease|"
+        r"marking|silhou|vascul|hypo|heart|mediast)[\w/,-]+ ){0,7}?(?:clear\b(?! of)|unremarkable"
+        r"|normal(?:ly)?\b(?! vol|ized))"
+        r"|clear (?:\w+ )?(?:lungs?|chest)\b|\b(?:normal|unremarkable) (?:appearing |appearance of the )?lungs?\b"
+        r"(?! vol| vasc| mark)"
+        r"|lung (?:volumes|fields) (?:are )?normal and clear"
+        r"|no (?:\w+ ){0,2}?(?:active|acute) (?:\w+ )?(?:lung|pulmonary|parenchymal|airspace|air space) (?:disease"
+        r"|abnormalit\w+|process\w*|findings?|infiltrat\w+|patholog\w+|change)"
+        r"|(?:no|without) (?:focal |acute )?(?:lung|pulmonary|parenchymal) (?:parenchymal )?(?:abnormalit\w+|disease)"
+        r"|lungs? (?:are |is )?(?:without|free of) (?:focal|acute|significant)? ?(?:abnormalit\w+|disease"
+        r"|focal disease)",
     ),
     "pleural_effusion": (
-        r"costophrenic (?:angles?|sulc\w+|recess\w*|sinus\w*)[^.;]{0,20}?(?:sharp|clear|preserved)|(?:sharp"
-        r"|clear) (?:\w+ )?costophrenic"
-        r"|pleural (?:spaces?|cavit\w+) (?:are |is )?(?:clear|normal)"
+        "costophrenic pleur sulc",
+        r"(?:costophrenic|\bcp) (?:angles?|sulc\w+|recess\w*|sinus\w*)[^.;]{0,20}?(?:sharp|clear|preserved|intact"
+        r"|normal|unremarkable|well[- ]defined|free|not blunted)|(?:sharp|clear|normal|preserved) (?:\w+ ){0,2}?"
+        r"(?:costophrenic|cp) \w+|pleural (?:spaces?|cavit\w+|surfaces?) (?:are |is |appear )?(?:\w+ )?(?:clear|normal"
+        r"|unremarkable)|no (?:\w+ ){0,2}?pleural (?:disease|abnormalit\w+|process)",
     ),
     "cardiomegaly": (
-        rf"{_HEART}(?:,)? (?:(?!enlarged|abnormal|lung)[\w/,-]+ ){{0,8}}?{_NORMAL}|(?:normal"
-        rf"|unremarkable) {_W}{{0,2}}?(?:heart|cardiac)"
-        rf"(?: size| silhouette| contours?)?|cardiac (?:and|or) mediastinal (?:[\w-]+ ){{0,4}}?{_NORMAL}"
-        rf"|upper limits of normal"
-        rf"|heart (?:size )?(?:is )?not (?:\w+ )?(?:enlarged|increased)"
+        "heart cardiac cardio mediast",
+        rf"{_HEART}(?:,)? (?:(?!enlarged|enlargement|abnormal|lung|borderline|increased|but|cardiomeg|there)"
+        rf"[\w/,-]+ ){{0,9}}?{_NORMAL}(?! (?:or|to) (?:\w+ ){{0,2}}?enlarged)"
+        rf"|(?:normal|unremarkable)[ -](?:sized? )?{_W}{{0,2}}?(?:heart\b|cardiac\b)(?! mediast| and mediast|-mediast)"
+        r"(?: size| silhouette| contours?)?"
+        rf"|cardiac,? (?:and |or )?(?:\w+ and )?mediastinal (?:[\w-]+ ){{0,4}}?{_NORMAL}"
+        rf"|(?:normal|unremarkable) (?:\w+ )?cardiac (?:and|or) mediastinal"
+        rf"|(?:heart|mediastinum),? (?:and|or) (?:\w+ )?(?:heart|mediastin\w+) (?:\w+ ){{0,4}}?{_NORMAL}"
+        rf"|(?:normal|unremarkable) (?:\w+ )?heart"
+        r"|(?:cardio-?thoracic|c/t) ratio (?:[\w/]+ ){0,3}?(?:0?\.(?:[0-4]\d?|50?)\b|(?:[1-4]\d|50) ?%|(?:below|under"
+        r"|less than) (?:0?\.5|50 ?%))"
+        rf"|{_HEART}(?: size)? {_BE}(?:\w+ ){{0,2}}?(?:top[- ]normal|upper (?:limits? (?:of )?)?normal|small)\b"
+        r"(?! (?:or|to) (?:\w+ ){0,2}?enlarged)"
+        r"|\bnot? (?:\w+ )?(?:enlarged|increased) heart",
     ),
     "enlarged_mediastinum": (
-        rf"{_MEDIASTINUM} (?:(?!abnormal|widen|enlarg|lung)[\w/,-]+ ){{0,7}}?{_NORMAL}"
-        rf"|normal {_W}{{0,4}}?{_MEDIASTINUM}"
-        rf"|(?:heart|mediastinum) and (?:heart|mediastinum) (?:\w+ ){{0,2}}?normal"
+        "mediast cardio",
+        rf"{_MEDIASTINUM} (?:(?!abnormal|widen|enlarg|lung|but|not|there)[\w/,-]+ ){{0,8}}?{_NORMAL}"
+        rf"|(?:normal|unremarkable) {_W}{{0,4}}?{_MEDIASTINUM}|{_MEDIASTINUM} (?:\w+ ){{0,3}}?not (?:\w+ )?widened"
+        rf"|(?:heart|mediastinum),? and (?:\w+ )?(?:heart|mediastinum) (?:\w+ ){{0,3}}?{_NORMAL}"
+        rf"|cardiac,? (?:and |or )?(?:\w+ and )?mediastinal (?:[\w-]+ ){{0,4}}?{_NORMAL}",
     ),
 }
-_CUES = (
-    r"(?P<pseudo>(?:no|without|not) (?:\w+ ){0,2}?(?:interval )?(?:change|increase|decrease|worsening|improvement"
-    r"|progression)\w*(?: in| of)?"
-    r"|not (?:\w+ )?changed|not only|no doubt|no longer required|gram negative)"
-    r"|(?P<unc_after>(?:can ?not|could not|can't|not)(?: be)?(?: \w+){0,2}? (?:excluded|ruled out)"
-    r"|(?:is|are|remains?) (?:also )?(?:possible|suspected|questioned|likely|probable|a consideration|of concern)|\?)"
-    r"|(?P<neg_after>(?:is|are|was|were|has been|have been)? ?(?:not|no longer) (?:\w+ ){0,2}?"
-    r"(?:seen|identified|present|visuali[sz]ed|evident|appreciated|demonstrated|detected|noted|apparent|observed"
-    r"|visible)"
-    r"|(?:has|have|had) (?:\w+ )?(?:resolved|cleared|disappeared)|\bresolved\b(?! (?!since|on\b|in\b|from|when|with"
-    r"|compared|at\b)\w)|(?:is|are) (?:absent|excluded|ruled out|unlikely)|unlikely"
-    r"|(?:been|was|were|is|are) (?:\w+ )?removed|: (?:none|absent|no)\b)"
-    r"|(?P<evoke>to suggest\w*|suggest\w*|suspicious(?: for)?|concern\w*(?: for)?|to indicate|worrisome(?: for)?)"
-    r"|(?P<unc>(?:can ?not|could not|can't|unable to)(?: be)?(?: \w+){0,2}? (?:exclude|rule out)|possib\w+|\bmay\b"
-    r"|\bmight\b|\bcould\b"
-    r"|likely|probabl\w*|suspect\w*|suspicion|favou?r\w*|question\w*|differential|borderline|equivocal|presum\w+"
-    r"|\bconsider(?:ed|ation)?\b"
-    r"|if clinical|potential\w*)"
-    r"|(?P<either>\bversus\b|\bvs\b\.?)"
-    r"|(?P<neg>\bno\b|\bnot\b|\bwithout\b|negative for|(?:free|clear(?: bilaterally)?) of|absence of|\babsent\b"
-    r"|rather than|resolution of"
-    r"|\bresolved\b|removal of|\bnor\b|\bneither\b|\bnever\b|excludes?|instead of|clearing of|interval clearance of"
-    r"|denies)"
-    r"|(?P<stop>\bbut\b|however|although|\bthough\b|otherwise|there (?:is|are|was|were|has|have)|\bwhich\b|while"
-    r"|whereas|except(?: for)?"
-    r"|other than|aside from|apart from|besides|and (?:there|the)\b|, (?:there|the)\b|, (?:is|are)\b|\bi see\b)"
+
+# Words that look like a finding and are none.
+BLANKS: _Entry = (
+    "peri joint soft subcut periph bone bony cerebral breast mass vertebral compression collapsed kerley eustach "
+    "calcif "
+    "metal nipple skin port aort infection evalu assess histor granulom indicat rule exclu symptom sign correl concern "
+    "suspicion risk medullary lead wire screw hardware ascending abdominal laryng limit obscur preclud airway tracheal "
+    "heart cardiac treat lymph thyroid sternal fractur interlobular bilateral could may might lucen family prior",
+    r"peri-?cardial (?:\w+ )?effusions?|joint effusions?|(?:soft tissue|subcutaneous|peripheral|bone marrow|cerebral"
+    r"|laryngeal|subglottic|leg|pedal) o?edema|breast (?:mass|implant|tissue|shadow)\w*|mass effect"
+    r"|(?:bony?|osseous|rib|sclerotic|lytic) (?:lesion|densit|metasta)\w*|soft tissue densit\w+"
+    r"|(?:vertebral|compression)(?: body)? (?:\w+ )?collapse|collapsed vertebra\w*|(?:tracheal|airway) collapse"
+    r"|kerley b? ?lines?|eustachian tube|(?:metallic|bone|bony) densit\w+|nipple shadow\w*|skin ?folds?"
+    r"|port of|infection control|granulomatous (?:infection|disease)"
+    r"|(?<!no )(?<!any )(?:known |personal |family |past |prior |remote |clinical )?history of [^.;,]*"
+    r"|\bhistory ?: ?[^.;]*"
+    r"|(?:to |for |further )?(?:evaluation|evaluate|assess\w*) (?:for|of) (?:the )?(?:possible |any )?[^.;,]*"
+    r"|to (?:exclude|rule out) [^.;,]*|^(?:please )?(?:rule out|r/o) [^.;,]*|indications?: [^.;]*"
+    r"|(?:clinical )?(?:symptoms|signs and symptoms) of [^.;,]*|correlat\w+ (?:\w+ ){0,6}?(?:for|with) [^.;,]*"
+    r"|if (?:there (?:is|are|remains) )?(?:[\w-]+ ){0,3}?(?:concern|suspicion|question) (?:for|of) [^.;,]*"
+    r"|(?:clinical|continued|persistent) (?:concern|suspicion) (?:for|of) [^.;,]*|risk (?:factors? )?(?:for|of) [^.;,]*"
+    r"|(?:sternal|lead|leads|wires?|screws?|hardware) (?:\w+ )?(?:is |are |appears? )?(?:\w+ )?fractured?"
+    r"|fractur\w+ (?:of (?:the )?)?(?:\w+ ){0,3}?(?:wires?|leads?|screws?|sternotomy|xxxx xxxx)"
+    r"|(?:obscures?|obscured|limits?|preclud\w+) (?:the )?(?:evaluation|assessment|detection) (?:for|of) [^.;,]*"
+    r"|(?:could|may|might) (?:obscure|mask|hide) [^.;,]*|treat(?:ed|ment) for [^.;,]*"
+    r"|(?:fractures?|pneumothora\w+|nodules?|effusions?|infiltrates?) (?:may|might|could) (?:not be|be (?:obscured"
+    r"|missed|hidden|masked|occult|radiographically occult))[^.;,]*"
+    r"|(?:lymph node|nodal|lymphadenopath\w+|thyroid|hilar) (?:metasta\w+|nodules?)|masectomy",
 )
 
-ENGLISH = Lexicon(
-    language="en",
-    blanks=_C(
-        r"peri?cardial effusions?|joint effusions?|(?:soft tissue|subcutaneous|peripheral|bone marrow|cerebral) edema"
-        r"|breast (?:mass|implant)\w*"
-        r"|mass effect|bony? (?:lesion|densit)\w*|(?:vertebral|compression)(?: body)? (?:\w+ )?collapse"
-        r"|collapsed vertebra\w*"
-        r"|kerley b? ?lines?|eustachian tube|(?:calcified|metallic|bone|bony) densit\w+|soft tissue densit\w+"
-        r"|nipple shadow\w*"
-        r"|skin fold\w*|port of|\bmarkings tube|(?:cardiac|heart) (?:and|or) (?:pulmonary vascular\w+)(?= enlarge)"
-        r"|history of [^.;,]*"
-        r"|aort\w+ (?:\w+ ){0,3}?enlarged|infection control|(?:evaluation|evaluate|assess\w*) (?:for|of) [^.;,]*"
-        r"|granulomatous (?:infection|disease)"
-    ),
-    phrases={name: _C(pattern) for name, pattern in _PHRASES.items()},
-    normals={name: _C(pattern) for name, pattern in _NORMALS.items()},
-    globally_normal=_C(
-        r"no (?:\w+ ){0,2}?(?:acute|active|significant) (?:\w+ ){0,2}?(?:cardio-?(?:pulmonary|respiratory|thoracic)"
-        r"|cardiac or pulmonary|intrathoracic|"
-        r"chest|thoracic) (?:\w+ ){0,2}?(?:process\w*|disease|abnormalit\w+|findings?|patholog\w+|illness)"
-        r"|(?:normal|unremarkable|negative) (?:\w+ ){0,3}?(?:chest|radiograph|examination|exam|study|x-?ray|cxr)\b"
-        r"|(?:chest|exam\w*|radiograph) (?:is )?(?:normal|negative|unremarkable)\b"
-        r"|no (?:acute|active) (?:disease|abnormalit\w+|findings?|process)\b"
-    ),
-    cues=_C(_CUES),
-    clause=_C(r"[;:]|, but | but |, however|\. "),
-    separator=_C(
-        r"[,;:()]|\b(?:and|with|or|but|reflecting|representing|likely|may|consistent|compatible|suggesting|suggestive"
-        r"|due|versus|vs"
-        r"|is|are|was|were|causing|without|no|adjacent|associated|overlying)\b"
-    ),
-    sides={
-        "bilateral": _C(
-            r"\bbilateral\w*|\bbi-?(?:basilar|basal|apical|lateral\w*)|\bboth\b|\bbases\b|\bapices\b|(?:in|throughout"
-            r"|within|involving) (?:the )?lungs\b|right (?:and|greater than|or) left|left (?:and|greater than|or) right"
-        ),
-        "left": _C(r"\bleft\b(?! ventric| atri| heart|ward)|\blingula\w*|\bl\.? lung|\blll\b|\blul\b|\bleft-sided"),
-        "right": _C(r"\bright\b(?! ventric| atri| heart|ward)|\brll\b|\brul\b|\brml\b|\bmiddle lobe"),
-    },
-    severities=(
-        (
-            "severe",
-            _C(
-                r"\b(?:severe\w*|large|larger|marked\w*|extensive\w*|massive\w*|grossly|greatly|prominently"
-                r"|diffuse\w*|dense|sizable|substantial)\b"
-            ),
-        ),
-        ("moderate", _C(r"\b(?:moderate\w*|medium)\b")),
-        (
-            "mild",
-            _C(
-                r"\b(?:mild\w*|small|smaller|minimal\w*|slight\w*|tiny|trace|minor|faint|subtle|nondisplaced"
-                r"|undisplaced|minute)\b"
-            ),
-        ),
-    ),
-    list_item=_C(
-        r"(?:,|\band|\bwith)\s+(?:(?:a|an|the|also)\s+)?(?:(?:stable|mild\w*|small|moderate\w*|severe\w*|minimal"
-        r"|slight\w*|large|trace|chronic|unchanged|persistent|"
-        r"improv\w+|left|right|bilateral|bibasilar|low|normal|increased|patchy|streaky|status)\b)"
-    ),
-    predicates=_C(r"\b(?:is|are|appears?|remains?)\b|size"),
+# Statements that nothing at all is wrong.
+GLOBALLY_NORMAL: _Entry = (
+    "no normal unremarkable negative without nothing",
+    r"(?:no|without)(?: \w+){0,3}? (?:acute|active|significant|radiographic|evidence|suspicious"
+    r"|gross) (?:[\w/-]+ ){0,3}?"
+    r"(?:cardio-?\w*(?:pulmonary|respiratory|thoracic)|cardiac or pulmonary|cardiac,? pulmonary|heart or lung"
+    r"|intra-?thoracic|chest|thoracic|cardiac or active pulmonary)(?! wall| spine) (?:[\w/-]+ ){0,3}?"
+    r"(?:process\w*|diseases?|abnormalit\w+|findings?|patholog\w+|illness\w*|changes?|problem)"
+    r"|no (?:evidence of )?(?:intra-?thoracic|cardio-?pulmonary|chest) (?:process\w*|disease|abnormalit\w+|patholog\w+)"
+    r"|\b(?<!non-)(?:normal|unremarkable|negative) (?:(?!lung|heart|cardiac|vascul|mediast|size|appear|bony|oss|for)"
+    r"[\w,-]+ ){0,4}?(?:chest|radiographs?|examination|exam|study|x-?rays?|x-xxxx|cxr|films?)\b(?! wall)"
+    r"|(?:chest|exam\w*|radiographs?|study|films?|x-?rays?)(?: \w+)? (?:is |are |appears? |within )?(?:entirely "
+    r"|otherwise "
+    r"|)(?:normal|negative|unremarkable)\b(?! for)"
+    r"|no (?:\w+ ){0,2}?(?:acute|active|significant) (?:disease|abnormalit\w+|findings?|process|patholog\w+)\b"
+    r"|no abnormalit(?:y|ies)(?: (?:is|are|detected|seen|identified|demonstrated)|\.|$)"
+    r"|no (?:radiographic )?evidence of (?:acute |active )?(?:disease|abnormality)\b"
+    r"|^(?:normal|negative|unremarkable)\.?$",
 )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from typing import Literal, Protocol
 
 from llmrg.errors import UserError
-from llmrg.findings._lexicon import Lexicon
-from llmrg.findings._lexicon_en import ENGLISH
+from llmrg.findings._background_en import without_background
 from llmrg.findings._lexicon_zh import CHINESE
-from llmrg.findings._reading import Reading, read_sentence
+from llmrg.findings._reading import Reading
+from llmrg.findings._reading_en import read_english_sentence
 from llmrg.findings._reading_zh import read_chinese_sentence
 from llmrg.findings.mention import Mention, Polarity, Severity, Side
 from llmrg.findings.vocabulary import FindingVocabulary
@@ -21,8 +21,18 @@ __all__ = ["LABELER_VERSION", "Labeler", "RuleLabeler", "get_labeler"]
 LABELER_VERSION = "rules-2"
 """Changes with every change of rules or phrases that can change a label."""
 
-_LEXICONS: dict[str, Lexicon] = {"zh": CHINESE, "en": ENGLISH}
-_READERS = {"zh": read_chinese_sentence, "en": read_sentence}
+
+def _read_chinese(sentence: str, observations: tuple[str, ...]) -> tuple[Reading, ...]:
+    readings = read_chinese_sentence(sentence, CHINESE, observations)
+    if CHINESE.globally_normal.search(sentence):
+        return (*readings, Reading("no_finding", "positive", None, None, sentence, True))
+    return readings
+
+
+_READERS: dict[str, Callable[[str, tuple[str, ...]], tuple[Reading, ...]]] = {
+    "zh": _read_chinese,
+    "en": read_english_sentence,
+}
 _RANK: dict[Polarity, int] = {"negative": 0, "uncertain": 1, "positive": 2}
 _SENTENCES_KEPT = 1 << 16
 
@@ -51,8 +61,8 @@ def get_labeler(vocabulary: FindingVocabulary, language: Literal["zh", "en"]) ->
     Raises:
         UserError: there is none for the language.
     """
-    if language not in _LEXICONS:
-        raise UserError("No labeler for this language", allowed=tuple(_LEXICONS), got=language)
+    if language not in _READERS:
+        raise UserError("No labeler for this language", allowed=tuple(_READERS), got=language)
     return RuleLabeler(vocabulary, language)
 
 
@@ -67,17 +77,15 @@ class RuleLabeler:
     def __init__(self, vocabulary: FindingVocabulary, language: Literal["zh", "en"]) -> None:
         self.vocabulary = vocabulary
         self.language = language
-        lexicon = _LEXICONS[language]
-        self._lexicon = lexicon
         self._names = {finding.observation: finding.name for finding in vocabulary.abnormal}
         self._sided = {finding.observation for finding in vocabulary.abnormal if finding.sided}
         self._normal = next((finding.name for finding in vocabulary if finding.normal), None)
         read_one = _READERS[language]
-        observations = tuple({*self._names, "patchy_opacity", "cardiomegaly"})
+        observations = tuple({*self._names, "patchy_opacity", "cardiomegaly", "enlarged_mediastinum"})
 
         @lru_cache(maxsize=_SENTENCES_KEPT)
         def read(sentence: str) -> tuple[Reading, ...]:
-            return read_one(sentence, lexicon, observations)
+            return read_one(sentence, observations)
 
         self._read = read
 
@@ -89,8 +97,9 @@ class RuleLabeler:
     def label(self, text: str) -> dict[str, Mention]:
         """Return what a report says of each finding.
 
-        Several mentions of one finding are summed up: positive over uncertain over negative; the sides of the
-        mentions that count are joined (left and right give bilateral), the first stated degree is kept.
+        Several mentions of one finding are summed up: positive over uncertain over negative; of the mentions that
+        count, the first stated side and degree are kept, and the extent joins their sides. A mere sign (a blunted
+        angle) does not count against a report that denies the finding itself.
 
         Args:
             text: a report, or a section of one.
@@ -98,9 +107,10 @@ class RuleLabeler:
         Returns:
             Mentions by the vocabulary's names, in its order; a finding that is not mentioned is absent.
         """
-        sentences = split_sentences(text, self.language)
+        if self.language == "en":
+            text = without_background(text)
         found: dict[str, list[Reading]] = {}
-        for sentence in sentences:
+        for sentence in split_sentences(text, self.language):
             for reading in self._read(sentence):
                 found.setdefault(reading.observation, []).append(reading)
         mentions = {
@@ -108,7 +118,7 @@ class RuleLabeler:
             for observation in self._names
             if observation in found
         }
-        if self._normal and self._nothing_found(sentences, found, mentions):
+        if self._normal and self._nothing_found(found, mentions):
             mentions[self._normal] = Mention(finding=self._normal, polarity="positive")
         return mentions
 
@@ -117,31 +127,44 @@ class RuleLabeler:
         return [self.label(text) for text in texts]
 
     def _sum_up(self, observation: str, readings: list[Reading]) -> Mention:
+        readings = [reading for reading in readings if not (reading.sign and _is_denied(reading, readings))] or readings
         polarity = max((reading.polarity for reading in readings), key=_RANK.__getitem__)
         counting = [reading for reading in readings if reading.polarity == polarity]
-        sides: set[Side] = {reading.side for reading in counting if reading.side}
-        side: Side | None = None
-        if observation in self._sided and sides:
-            side = sides.pop() if len(sides) == 1 else "bilateral"
+        sides: list[Side] = []
+        if observation in self._sided:
+            sides = [reading.side for reading in counting if reading.side]
         severity: Severity | None = next((reading.severity for reading in counting if reading.severity), None)
         return Mention(
             finding=self._names[observation],
             polarity=polarity,
-            side=side,
+            side=sides[0] if sides else None,
             severity=severity,
             proof=counting[0].proof,
             location=next((reading.location for reading in counting if reading.location), None),
+            extent=None if not sides else sides[0] if len(set(sides)) == 1 else "bilateral",
         )
 
-    def _nothing_found(
-        self, sentences: list[str], found: dict[str, list[Reading]], mentions: dict[str, Mention]
-    ) -> bool:
+    def _nothing_found(self, found: dict[str, list[Reading]], mentions: dict[str, Mention]) -> bool:
         devices = self._names.get("support_device")
         if any(mention.polarity != "negative" for name, mention in mentions.items() if name != devices):
             return False
-        lungs_normal = any(reading.normal for reading in found.get("patchy_opacity", ()))
-        if lungs_normal and "cardiomegaly" in found:
+        if "no_finding" in found:
             return True
-        pattern = self._lexicon.globally_normal
-        lowered = (sentence.lower() if self.language == "en" else sentence for sentence in sentences)
-        return any(pattern.search(sentence) for sentence in lowered)
+        lungs_normal = any(reading.normal for reading in found.get("patchy_opacity", ()))
+        return lungs_normal and ("cardiomegaly" in found or _names_heart(found.get("enlarged_mediastinum", ())))
+
+
+def _is_denied(sign: Reading, readings: list[Reading]) -> bool:
+    """Whether the report denies, wholly and for that side, the finding that a sign would stand for."""
+    return any(
+        reading.polarity == "negative"
+        and not reading.sign
+        and not reading.normal
+        and reading.whole
+        and (reading.side is None or sign.side is None or reading.side == sign.side)
+        for reading in readings
+    )
+
+
+def _names_heart(mediastinum: Iterable[Reading]) -> bool:
+    return any(reading.normal and "cardi" in reading.proof.lower() for reading in mediastinum)

@@ -19,10 +19,11 @@ class Mention:
     Args:
         finding: its name in the vocabulary.
         polarity: positive, negative or uncertain.
-        side: left, right or bilateral, where the text states one.
+        side: left, right or bilateral, where the text states one: that of the first mention that counts.
         severity: mild, moderate or severe, where the text states one.
         proof: the words that were read as the statement.
         location: the words of place as they stand in the text (右肺下叶, "left lower lobe"), where it states them.
+        extent: the sides of all mentions that count, joined: left and right in two sentences are bilateral.
     """
 
     finding: str
@@ -31,3 +32,4 @@ class Mention:
     severity: Severity | None = None
     proof: str = ""
     location: str | None = None
+    extent: Side | None = None

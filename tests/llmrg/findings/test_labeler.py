@@ -70,7 +70,8 @@ def test_summary_of_several_mentions() -> None:
         "No pneumothorax. Small left pleural effusion. Right pleural effusion. Possible effusion. Pneumothorax?"
     )
     effusion, pneumothorax = mentions["Pleural Effusion"], mentions["Pneumothorax"]
-    assert (effusion.polarity, effusion.side, effusion.severity) == ("positive", "bilateral", "mild")
+    assert (effusion.polarity, effusion.side, effusion.severity) == ("positive", "left", "mild")
+    assert effusion.extent == "bilateral"
     assert pneumothorax.polarity == "uncertain"
     assert effusion.proof.lower() == "effusion"
 
