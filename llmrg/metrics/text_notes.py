@@ -8,7 +8,7 @@ from collections.abc import Sequence
 __all__ = ["text_notes"]
 
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
-_LETTERS = re.compile(r"[A-Za-z\u3400-\u9fff]")
+_WORD = re.compile(r"[A-Za-z]+|[\u3400-\u9fff]")
 _NO_TEXT = re.compile(r"\s*(?:nan|none|null|n/a|<na>)\s*|.*\b(?:Findings|Impression):\s*(?:nan|None)\b.*", re.DOTALL)
 _END = re.compile(r"[.。!！?？;；)）\]】\"”]\s*\Z")
 _ENGLISH_TOKENS = ("raw", "lower", "ptb", "ptb-jar")
@@ -39,7 +39,7 @@ def text_notes(hypotheses: Sequence[str], references: Sequence[str], *, language
                 f"{chinese} of {len(texts)} {name} are Chinese, but tokens are {tokenizer!r}, which do not cut"
                 " Chinese into words: figures of wording mean nothing for them. Use char, jieba or jieba-radiology."
             )
-        written = sum(_LETTERS.search(text) is not None for text in texts)
+        written = sum(_WORD.search(text) is not None for text in texts)
         other = chinese if language == "en" else written - chinese
         if other > _MANY * max(1, written):
             notes.append(f"Most {name} are not in the stated language {language!r}: {other} of {written}.")
@@ -49,7 +49,7 @@ def text_notes(hypotheses: Sequence[str], references: Sequence[str], *, language
 
 
 def _is_chinese(text: str) -> bool:
-    return 2 * len(_CHINESE.findall(text)) > len(_LETTERS.findall(text))
+    return 2 * len(_CHINESE.findall(text)) > len(_WORD.findall(text))
 
 
 def _cut_note(references: Sequence[str]) -> list[str]:
