@@ -9,7 +9,7 @@ __all__ = ["text_notes"]
 
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"[A-Za-z]+|[\u3400-\u9fff]")
-_NO_TEXT = re.compile(r"\s*(?:nan|none|null|n/a|<na>)\s*|.*\b(?:Findings|Impression):\s*(?:nan|None)\b.*", re.DOTALL)
+_NO_TEXT = re.compile(r"\s*(?i:nan|none|null|n/a|<na>)\s*|.*\b(?:Findings|Impression):\s*(?:nan|None)\b.*", re.DOTALL)
 _END = re.compile(r"[.。!！?？;；)）\]】\"”]\s*\Z")
 _ENGLISH_TOKENS = ("raw", "lower", "ptb", "ptb-jar")
 _MANY = 0.5
@@ -30,7 +30,7 @@ def text_notes(hypotheses: Sequence[str], references: Sequence[str], *, language
         empty = sum(not text.strip() for text in texts)
         if empty:
             notes.append(f"{empty} of {len(texts)} {name} are empty.")
-        no_text = sum(_NO_TEXT.fullmatch(text, 0, len(text)) is not None for text in texts)
+        no_text = sum(_NO_TEXT.fullmatch(text) is not None for text in texts)
         if no_text:
             notes.append(f"{no_text} of {len(texts)} {name} say nan or None instead of a report.")
         chinese = sum(map(_is_chinese, texts))

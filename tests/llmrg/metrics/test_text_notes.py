@@ -29,7 +29,7 @@ def test_ordinary_texts_have_no_notes(language, tokenizer):
         (
             [f"第{n}例双肺纹理清晰心影" for n in range(9)],
             {"language": "zh", "tokenizer": "char"},
-            "exactly 12 characters",
+            "exactly 11 characters",
         ),
     ],
 )
