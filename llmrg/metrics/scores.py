@@ -41,6 +41,7 @@ class Scores:
         patients: the patient of each study.
         reference_hash: of ids and references as they were scored; only figures with equal ones may be compared.
         statistics: additive statistics ``[N, S]`` by metric family, for paired comparisons of two systems.
+        formulas: the metric by figure name, for every figure that sums of the statistics give.
     """
 
     n: int
@@ -54,6 +55,7 @@ class Scores:
     patients: tuple[str, ...] = field(repr=False)
     reference_hash: str
     statistics: Mapping[str, Statistics] = field(repr=False)
+    formulas: Mapping[str, Metric[Any]] = field(repr=False, default_factory=dict)
 
     def to_mapping(self) -> dict[str, Any]:
         """Return all but the statistics as JSON holds it (``results.json``)."""
@@ -191,6 +193,7 @@ def score_reports(
         patients=clusters,
         reference_hash=reference_hash(ids, texts[1]),
         statistics=statistics,
+        formulas=values,
     )
 
 
