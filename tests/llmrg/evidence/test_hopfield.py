@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -29,8 +30,10 @@ def written_out(block: HopfieldRetrieval, state: Tensor, bank: Tensor, mask: Ten
     """Ramsauer et al., equation 10, in float64: keys and values of every pattern, updates in the space of the keys."""
     queries = block.query(functional.layer_norm(state, (S,), block.state_norm.weight, block.state_norm.bias))
     patterns = functional.layer_norm(bank, (P,), block.pattern_norm.weight, block.pattern_norm.bias)
-    keys = patterns @ block.key.weight.T
-    values = patterns @ block.value.weight.T + block.value.bias
+    keys = block.key(patterns)
+    norm = block.value_norm or block.pattern_norm
+    values = functional.layer_norm(bank, (P,), norm.weight, norm.bias) @ block.value.weight.T + block.value.bias
+    wide = values.shape[1] // H
     answers, associations = [], []
     for row in range(len(state)):
         allowed = torch.ones(N, dtype=torch.bool) if mask is None else mask if mask.dim() == 1 else mask[row]
@@ -44,7 +47,7 @@ def written_out(block: HopfieldRetrieval, state: Tensor, bank: Tensor, mask: Ten
                 shares = exponent.exp() * allowed
                 weights = shares / shares.sum(1, keepdim=True)
                 xi = weights @ keys[:, part]
-            mixed.append(weights @ values[:, part])
+            mixed.append(weights @ values[:, head * wide : (head + 1) * wide])
             looked.append(weights)
         answers.append(torch.cat(mixed, dim=-1) @ block.output.weight.T + block.output.bias)
         associations.append(torch.stack(looked))
@@ -61,8 +64,13 @@ MASKS = {
 @pytest.mark.parametrize("steps", [1, 2, 5])
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("beta", [None, 2.5])
-def test_values_and_gradients_agree_with_the_formula(steps: int, mask: str, beta: float | None) -> None:
-    retrieval = block(steps=steps, beta=beta, learn_beta=True)
+@pytest.mark.parametrize(
+    "options", [{}, {"value_width": 3, "value_norm": True, "key_bias": True}], ids=["own", "ammrg"]
+)
+def test_values_and_gradients_agree_with_the_formula(
+    steps: int, mask: str, beta: float | None, options: dict[str, Any]
+) -> None:
+    retrieval = block(steps=steps, beta=beta, learn_beta=True, **options)
     generator = torch.Generator().manual_seed(0)
     state = torch.randn(B, Q, S, dtype=torch.float64, generator=generator)
     bank = torch.randn(N, P, dtype=torch.float64, generator=generator)
@@ -73,7 +81,9 @@ def test_values_and_gradients_agree_with_the_formula(steps: int, mask: str, beta
         inputs = [state.clone().requires_grad_(), bank.clone().requires_grad_()]
         answers, association = function(*inputs, MASKS[mask])
         loss = (answers * direction).sum() + (association * grown).sum()
-        gradients = torch.autograd.grad(loss, [*inputs, *retrieval.parameters()])
+        gradients = torch.autograd.grad(
+            loss, [*inputs, *retrieval.parameters()], allow_unused=True, materialize_grads=True
+        )
         results.append((answers, association, *gradients))
     assert any(name == "log_beta" for name, _ in retrieval.named_parameters())
     for ours, expected in zip(*results, strict=True):
@@ -105,6 +115,27 @@ def test_one_step_at_the_default_beta_is_scaled_dot_product_attention(mask: str)
     )
     expected = retrieval.output(attention.transpose(1, 2).flatten(2))
     torch.testing.assert_close(retrieval(state, bank, allowed)[0], expected, rtol=1e-9, atol=1e-11)
+
+
+def test_the_layer_of_ammrg_has_its_size() -> None:
+    layer = HopfieldRetrieval(
+        state_width=768, pattern_width=768, out_width=768, heads=6, head_width=1024, beta=4.0,
+        value_width=768, value_norm=True, key_bias=True, dropout=0.1,
+    )  # fmt: skip
+    assert sum(parameter.numel() for parameter in layer.parameters()) == 16_537_344
+
+
+def test_dropped_associations_are_those_of_projected_values() -> None:
+    retrieval = block(dropout=0.5, value_width=3).train()
+    state, bank = torch.randn(B, Q, S, dtype=torch.float64), torch.randn(N, P, dtype=torch.float64)
+    torch.manual_seed(5)
+    answers, association = retrieval(state, bank)
+    torch.manual_seed(5)
+    weights = functional.dropout(association, 0.5)
+    values = retrieval.value(retrieval.pattern_norm(bank)).view(N, H, 3)
+    mixed = torch.einsum("bhqn,nhe->bqhe", weights, values)
+    torch.testing.assert_close(answers, retrieval.output(mixed.flatten(2)))
+    torch.testing.assert_close(association.sum(-1), torch.ones(B, H, Q, dtype=torch.float64))
 
 
 def plain(width: int, **changes) -> HopfieldRetrieval:
