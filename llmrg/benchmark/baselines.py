@@ -6,8 +6,9 @@ All of them copy reports of the training split, and never one of a patient whose
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 from llmrg.benchmark.predictions import Prediction
 from llmrg.benchmark.thumbnails import frontal_thumbnails
 from llmrg.errors import UserError
+from llmrg.studies.settings import DataConfig
 from llmrg.studies.study import Study
 
-__all__ = ["TrainingPool", "constant_report", "nearest_by_encoder", "nearest_by_thumbnail", "random_reports"]
+__all__ = ["TrainingPool", "nearest_by_encoder", "nearest_by_thumbnail", "random_reports"]
 
 _log = logging.getLogger(__name__)
 _CHUNK = 1024
@@ -31,11 +33,13 @@ class TrainingPool:
         positions: position of each study in the training split.
         ids: study ids.
         reports: their reports, never empty.
+        left_out: training studies of scored patients, which are not in the pool.
     """
 
     positions: tuple[int, ...]
     ids: tuple[str, ...]
     reports: tuple[str, ...]
+    left_out: int = 0
 
     @classmethod
     def build(cls, training: Sequence[Study], scored: Sequence[Study], *, target: tuple[str, ...]) -> TrainingPool:
@@ -63,45 +67,7 @@ class TrainingPool:
                 next_step="check the splits and the target sections with `llmrg data check`",
             )
         positions, ids, reports = zip(*kept, strict=True)
-        return cls(tuple(positions), tuple(ids), tuple(reports))
-
-
-def constant_report(
-    pool: TrainingPool,
-    validation: Sequence[str],
-    *,
-    score: Callable[[str, Sequence[str]], float],
-    candidates: int,
-    references: int,
-    seed: int,
-) -> str:
-    """Return the training report that, given to everybody, scores best on validation.
-
-    Candidates are the distinct training reports: all of them, or where they are too many the most frequent half and a
-    random half. Ties go to the more frequent report, then to the first in order.
-
-    Args:
-        pool: training reports.
-        validation: validation reports; where there are none, training reports stand in for them.
-        score: ``score(report, references)`` of one report given to every study, higher is better.
-        candidates: how many reports are tried, at most.
-        references: how many validation reports they are tried on, at most.
-        seed: seed of both subsamples.
-    """
-    rng = np.random.default_rng([seed, 1])
-    counts: dict[str, int] = {}
-    for report in pool.reports:
-        counts[report] = counts.get(report, 0) + 1
-    ranked = sorted(counts, key=lambda report: -counts[report])
-    if len(ranked) > candidates:
-        frequent = (candidates + 1) // 2
-        rest = rng.choice(len(ranked) - frequent, size=candidates - frequent, replace=False)
-        ranked = ranked[:frequent] + [ranked[frequent + int(i)] for i in np.sort(rest)]
-    texts = [text for text in validation if text.strip()] or list(pool.reports)
-    if len(texts) > references:
-        texts = [texts[int(i)] for i in np.sort(rng.choice(len(texts), size=references, replace=False))]
-    values = [score(candidate, texts) for candidate in ranked]
-    return ranked[int(np.argmax(values))]
+        return cls(tuple(positions), tuple(ids), tuple(reports), shared)
 
 
 def random_reports(pool: TrainingPool, count: int, *, seed: int) -> list[str]:
@@ -111,7 +77,15 @@ def random_reports(pool: TrainingPool, count: int, *, seed: int) -> list[str]:
 
 
 def nearest_by_thumbnail(
-    pool: TrainingPool, training: Sequence[Study], scored: Sequence[Study], *, limit: int, seed: int
+    pool: TrainingPool,
+    training: Sequence[Study],
+    scored: Sequence[Study],
+    *,
+    limit: int,
+    seed: int,
+    training_data: DataConfig | None = None,
+    scored_data: DataConfig | None = None,
+    cache: Path | None = None,
 ) -> tuple[list[str], list[str]]:
     """Return, for each scored study, id and report of the training study whose film looks most like it.
 
@@ -124,6 +98,9 @@ def nearest_by_thumbnail(
         scored: the studies to answer.
         limit: training studies compared with, at most (a random subsample of the pool).
         seed: seed of the subsample.
+        training_data: the training studies' dataset; prepared films are read where it has them.
+        scored_data: likewise of the scored studies.
+        cache: folder that keeps the thumbnails.
 
     Returns:
         Study ids and reports, in the order of ``scored``.
@@ -132,8 +109,12 @@ def nearest_by_thumbnail(
     chosen: NDArray[np.int64] = np.arange(len(pool.ids))
     if len(chosen) > limit:
         chosen = np.sort(rng.choice(len(chosen), size=limit, replace=False))
-    keys = frontal_thumbnails([training[pool.positions[int(i)]] for i in chosen])
-    queries = frontal_thumbnails(scored)
+    keys = frontal_thumbnails(
+        [training[pool.positions[int(i)]] for i in chosen],
+        data=training_data,
+        cache=None if cache is None else cache / "training.npz",
+    )
+    queries = frontal_thumbnails(scored, data=scored_data, cache=None if cache is None else cache / "scored.npz")
     picks: list[int] = []
     for start in range(0, len(queries), _CHUNK):
         chunk = queries[start : start + _CHUNK]

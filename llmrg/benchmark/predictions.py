@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from llmrg.benchmark.rexrank import is_rexrank, read_rexrank_predictions
 from llmrg.errors import UserError
 
 __all__ = ["Prediction", "read_predictions"]
 
 _NAMED_AT_MOST = 5
+ABSENT_WORDS = frozenset({"nan", "none", "null"})
+"""What pandas and ``str`` make of an absent report."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,8 @@ def read_predictions(
     """Read a predictions file and check that it answers the right studies.
 
     Args:
-        path: JSON Lines with at least ``id`` and ``report`` in every line.
+        path: JSON Lines with at least ``id`` and ``report`` in every line, or (``.json``) JSON as ReXrank has it. An
+            empty report is one that the model left empty, and is scored as such.
         required: ids that must be there exactly once.
         known: ids that may be there (by default those required).
 
@@ -58,16 +62,21 @@ def read_predictions(
         Predictions by id, in the order of ``required``.
 
     Raises:
-        UserError: unreadable file, a line that is no prediction, or missing, duplicate or unknown ids (named).
+        UserError: unreadable file, a line that is no prediction, missing, duplicate or unknown ids (named), or a report
+            that is the word for an absent text (``nan``, ``None``, as tables write it).
     """
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")  # splitlines would cut at U+2028 inside a report
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError("The predictions cannot be read", where=str(path)) from error
-    found = [
-        _parse(line, where=f"{path}, line {n}", folder=path.parent) for n, line in enumerate(lines, 1) if line.strip()
-    ]
+    if is_rexrank(path):
+        found = [Prediction(id=id_, report=report) for id_, report in read_rexrank_predictions(path)]
+    else:
+        found = _read_lines(path)
+    absent = [prediction.id for prediction in found if prediction.report.strip().casefold() in ABSENT_WORDS]
+    if absent:
+        raise UserError(
+            f"{len(absent)} reports are a word for an absent text, such as 'nan' or 'None' ({_name_some(absent)})",
+            where=str(path),
+            next_step="write the reports, or an empty text where the model wrote none",
+        )
     counts = Counter(prediction.id for prediction in found)
     allowed = set(required) | set(known if known is not None else required)
     problems = {
@@ -86,10 +95,20 @@ def read_predictions(
     return {id_: by_id[id_] for id_ in required}
 
 
+def _read_lines(path: Path) -> list[Prediction]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # splitlines would cut at U+2028 inside a report
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError("The predictions cannot be read", where=str(path)) from error
+    return [
+        _parse(line, where=f"{path}, line {n}", folder=path.parent) for n, line in enumerate(lines, 1) if line.strip()
+    ]
+
+
 def _parse(line: str, *, where: str, folder: Path) -> Prediction:
     try:
         values = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError("This line is not JSON", where=where) from error
     if (
         not isinstance(values, dict)
@@ -97,16 +116,19 @@ def _parse(line: str, *, where: str, folder: Path) -> Prediction:
         or not isinstance(values.get("report"), str)
     ):
         raise UserError("A prediction needs the texts 'id' and 'report'", where=where)
-    confidence = values.get("confidence")
     evidence = values.get("evidence")
-    number = isinstance(confidence, (int, float)) and not isinstance(confidence, bool)
     return Prediction(
         id=values["id"],
         report=values["report"],
-        confidence=float(confidence) if number and confidence is not None else None,
+        confidence=_confidence(values.get("confidence")),
         evidence=tuple(r for r in evidence if isinstance(r, dict)) if isinstance(evidence, list) else (),
         folder=folder,
     )
+
+
+def _confidence(value: Any) -> float | None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if number and 0 <= value <= 1 else None
 
 
 def _name_some(ids: Sequence[str]) -> str:

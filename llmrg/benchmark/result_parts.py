@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 __all__ = [
     "Agreement",
-    "ClassAgreement",
     "Clinical",
     "Gate",
     "GateCheck",
@@ -23,27 +22,37 @@ __all__ = [
 
 
 class GridRow(TypedDict):
-    """One protocol of clinical efficacy: which classes, which average, and precision, recall and F1 (parts of one)."""
+    """One protocol of clinical efficacy: how uncertain labels count, which classes, which average, and the figures.
+
+    ``intervals`` holds low and high by figure (``precision``, ``recall``, ``f1``); ``source`` says who computes it so.
+    """
 
     protocol: str
+    uncertain: str
     classes: int | str
     average: str
     precision: float
     recall: float
     f1: float
     headline: bool
+    intervals: dict[str, list[float]]
+    source: str
 
 
 class Clinical(TypedDict):
-    """Clinical efficacy of one row under every protocol.
+    """Clinical efficacy of one row under every protocol (:class:`llmrg.metrics.clinical_efficacy.ClinicalGrid`).
 
-    ``rows`` is the grid; ``per_class`` maps a protocol to class to precision, recall, F1 and support; ``signature``
-    names labeler and classes.
+    ``rows`` is the grid; ``classes`` has for each finding the scores of ``positive``, ``positive_or_uncertain``,
+    ``negative`` and ``uncertain`` statements, agreement and kappa.
     """
 
+    vocabulary: str
+    n: int
+    confidence: float
+    resamples: int
+    seed: int
     rows: list[GridRow]
-    per_class: dict[str, dict[str, dict[str, float]]]
-    signature: str
+    classes: list[dict[str, Any]]
 
 
 class Lengths(TypedDict):
@@ -169,22 +178,20 @@ class Leakage(TypedDict):
     kept_from_baselines: int
 
 
-class ClassAgreement(TypedDict):
-    """Agreement of our labeler with shipped labels for one class, over the studies that have them."""
-
-    kappa: float | None
-    agree: float
-    ours_positive: int
-    shipped_positive: int
-
-
 class Agreement(TypedDict):
-    """Our labeler on the reference reports against labels that the dataset ships (by another labeler).
+    """Our labeler on the reference reports (``first``) against labels that the dataset ships (``second``).
 
-    Shipped labels only judge the labeler; references and generated reports are always labelled by the same one.
+    See :class:`llmrg.metrics.agreement.LabelAgreement`: each of ``classes`` has ``finding``, ``kappa``, ``agreement``,
+    ``kappa_positive``, prevalences, intervals and its table. Shipped labels only judge the labeler; references and
+    generated reports are always labelled by the same one.
     """
 
-    shipped: str
-    studies: int
+    n: int
+    left_out: int
+    vocabulary: str
+    first: str
+    second: str
     mean_kappa: float | None
-    classes: dict[str, ClassAgreement]
+    mean_kappa_positive: float | None
+    overall: dict[str, Any]
+    classes: list[dict[str, Any]]

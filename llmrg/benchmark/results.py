@@ -45,6 +45,7 @@ class Row:
         seeds: of a system of several runs, every figure over them.
         gate: of a system, whether it works at all.
         protocols: figures under further reference protocols, by protocol.
+        notes: what is odd about its reports or references, one sentence each.
         evidence: figures of what it recorded as evidence (pointing, overlap, deletion, calibration).
     """
 
@@ -57,6 +58,7 @@ class Row:
     seeds: Seeds | None = None
     gate: Gate | None = None
     protocols: Mapping[str, ProtocolFigures] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
     def value(self, metric: str) -> float | None:
@@ -156,6 +158,7 @@ def read_results(path: str | Path) -> Results:
 def _read_row(values: Mapping[str, Any]) -> Row:
     known = {name: values[name] for name in Row.__dataclass_fields__ if name in values}
     known["system"] = str(values["system"])
+    known["notes"] = tuple(values.get("notes", ()))
     known["confidence_intervals"] = _read_intervals(values)
     known["protocols"] = {
         name: {**figures, "confidence_intervals": _read_intervals(figures)}

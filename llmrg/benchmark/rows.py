@@ -7,23 +7,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmrg.benchmark.baselines import (
-    TrainingPool,
-    constant_report,
-    nearest_by_encoder,
-    nearest_by_thumbnail,
-    random_reports,
-)
+from llmrg.benchmark.baselines import TrainingPool, nearest_by_encoder, nearest_by_thumbnail, random_reports
+from llmrg.benchmark.constant import best_constant
+from llmrg.benchmark.nearest_reference import nearest_by_reference
 from llmrg.benchmark.predictions import Prediction, read_predictions
 from llmrg.benchmark.references import References
 from llmrg.benchmark.results import RowKind
-from llmrg.benchmark.scoring import constant_criterion
 from llmrg.benchmark.settings import BenchmarkConfig, SystemEntry
-from llmrg.errors import UserError
+from llmrg.metrics.tokens import default_tokenizer, get_tokenizer
 from llmrg.studies.phantoms.wording import render_truth
 from llmrg.studies.study import Study
 
-__all__ = ["ReportRow", "baseline_rows", "oracle_row", "system_row"]
+__all__ = ["ReportRow", "baseline_rows", "oracle_rows", "system_row"]
 
 _log = logging.getLogger(__name__)
 
@@ -35,14 +30,23 @@ class ReportRow:
     Args:
         system: the row's name.
         kind: its kind.
-        reports: one text per scored study.
-        predictions: the predictions with their evidence, for systems.
+        reports: one text per scored study; of a system of several seeds those of its first.
+        predictions: the predictions with their evidence, for systems (those of the first seed).
+        further: the reports of further seeds.
+        seeds: names of all seeds, where there are several.
     """
 
     system: str
     kind: RowKind
     reports: tuple[str, ...]
     predictions: tuple[Prediction, ...] | None = None
+    further: tuple[tuple[str, ...], ...] = ()
+    seeds: tuple[str, ...] = ()
+
+    @property
+    def by_seed(self) -> tuple[tuple[str, ...], ...]:
+        """The reports of every seed."""
+        return (self.reports, *self.further)
 
 
 def system_row(
@@ -53,15 +57,23 @@ def system_row(
     Raises:
         UserError: the predictions do not answer each required study exactly once.
     """
-    path = entry.predictions
-    if path is None:
-        if entry.run is None:
-            raise UserError(f"System {entry.name!r} has neither predictions nor a run", where="systems")
-        path = _generate(entry.name, entry.run, config)
-    found = read_predictions(path, required=required, known=known)
-    predictions = tuple(found[id_] for id_ in required)
+    paths = entry.prediction_files
+    names = [str(path) for path in paths or entry.runs]
+    if not paths:
+        several = len(entry.runs) > 1
+        paths = tuple(
+            _generate(f"{entry.name}-{number}" if several else entry.name, run, config)
+            for number, run in enumerate(entry.runs, start=1)
+        )
+    found = [read_predictions(path, required=required, known=known) for path in paths]
+    first, *others = ([one[id_] for id_ in required] for one in found)
     return ReportRow(
-        system=entry.name, kind="system", reports=tuple(p.report for p in predictions), predictions=predictions
+        system=entry.name,
+        kind="system",
+        reports=tuple(p.report for p in first),
+        predictions=tuple(first),
+        further=tuple(tuple(p.report for p in other) for other in others),
+        seeds=tuple(names) if others else (),
     )
 
 
@@ -76,6 +88,8 @@ def baseline_rows(
 ) -> list[ReportRow]:
     """Make the rows ``constant``, ``random``, ``nearest`` and, where systems retrieve studies, ``nearest_encoder``.
 
+    All of them could be made without knowing the scored reports.
+
     Args:
         config: the benchmark.
         pool: the training reports.
@@ -85,20 +99,24 @@ def baseline_rows(
         systems: the systems' rows.
     """
     count = len(references.studies)
-    constant = constant_report(
-        pool,
-        validation,
-        score=constant_criterion(config.data.language),
-        candidates=config.constant_candidates,
-        references=config.constant_references,
-        seed=config.seed,
-    )
-    _, nearest = nearest_by_thumbnail(pool, training, references.studies, limit=config.nearest_limit, seed=config.seed)
+    tokens = get_tokenizer(default_tokenizer(config.data.language))
+    constant = best_constant(pool.reports, validation, tokens=tokens)
     rows = [
         ReportRow(system="constant", kind="baseline", reports=(constant,) * count),
         ReportRow(system="random", kind="baseline", reports=tuple(random_reports(pool, count, seed=config.seed))),
-        ReportRow(system="nearest", kind="baseline", reports=tuple(nearest)),
     ]
+    if config.nearest:
+        _, nearest = nearest_by_thumbnail(
+            pool,
+            training,
+            references.studies,
+            limit=config.nearest_limit,
+            seed=config.seed,
+            training_data=config.training or config.data,
+            scored_data=config.data,
+            cache=config.out / "thumbnails",
+        )
+        rows.append(ReportRow(system="nearest", kind="baseline", reports=tuple(nearest)))
     retrieving = [
         row for row in systems if row.predictions and any(p.records("retrieved_context") for p in row.predictions)
     ]
@@ -112,12 +130,21 @@ def baseline_rows(
     return rows
 
 
-def oracle_row(references: References, language: str) -> ReportRow | None:
-    """The truth itself in one fixed plain wording, or None where no side file tells it."""
-    if references.truths is None:
-        return None
-    words = tuple(render_truth(truth, "zh" if language == "zh" else "en") for truth in references.truths)
-    return ReportRow(system="oracle", kind="oracle", reports=words)
+def oracle_rows(references: References, *, pool: TrainingPool, language: str) -> list[ReportRow]:
+    """Make the rows that are told what is to be found: bounds, not systems.
+
+    ``oracle_nearest`` is the training report with the best unigram F1 to the reference: no system that copies whole
+    reports overlaps more with the references. ``oracle``, where a side file tells the truth, is that truth in one
+    fixed plain wording.
+    """
+    tokens = get_tokenizer(default_tokenizer(language))
+    distinct = list(dict.fromkeys(pool.reports))
+    picks, _ = nearest_by_reference([tokens(text) for text in distinct], [tokens(text) for text in references.texts])
+    rows = [ReportRow(system="oracle_nearest", kind="oracle", reports=tuple(distinct[pick] for pick in picks))]
+    if references.truths is not None:
+        words = tuple(render_truth(truth, "zh" if language == "zh" else "en") for truth in references.truths)
+        rows.append(ReportRow(system="oracle", kind="oracle", reports=words))
+    return rows
 
 
 def _generate(name: str, run: Path, config: BenchmarkConfig) -> Path:

@@ -4,37 +4,48 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 
 from llmrg.artefacts import write_text
 from llmrg.benchmark.baselines import TrainingPool
+from llmrg.benchmark.copies import find_leakage, normal_forms
 from llmrg.benchmark.gallery_view import gallery_view
+from llmrg.benchmark.gate import judge
+from llmrg.benchmark.headline import check_headline, default_headline
 from llmrg.benchmark.page import find_results, may_write, write_index, write_page
+from llmrg.benchmark.paired import TestSettings, paired_tests
+from llmrg.benchmark.protocol_words import protocol_words, reference_words
+from llmrg.benchmark.published import read_published
 from llmrg.benchmark.references import References, build_references, locate_truth
-from llmrg.benchmark.results import Results
-from llmrg.benchmark.rows import ReportRow, baseline_rows, oracle_row, system_row
-from llmrg.benchmark.scoring import Scorer
+from llmrg.benchmark.result_parts import Leakage, PairedResult
+from llmrg.benchmark.results import Results, Row
+from llmrg.benchmark.rows import ReportRow, baseline_rows, oracle_rows, system_row
+from llmrg.benchmark.scoring import ScoredRow, Scorer
 from llmrg.benchmark.settings import BenchmarkConfig
+from llmrg.benchmark.shipped_labels import agreement_with_shipped
 from llmrg.benchmark.table import csv_table, markdown_table
-from llmrg.findings.labeler import Labeler, get_labeler
-from llmrg.findings.mention import Mention
-from llmrg.findings.vocabulary import FindingVocabulary, get_vocabulary
+from llmrg.findings.labeler import get_labeler
+from llmrg.findings.vocabulary import get_vocabulary
+from llmrg.metrics.reference_protocols import get_protocol
 from llmrg.studies.reading import read_studies
+from llmrg.studies.study import Study
 from llmrg.version import __version__
 
 __all__ = ["run_benchmark"]
 
 _log = logging.getLogger(__name__)
 _PACKAGES = ("numpy", "jieba", "torch", "transformers")
+_READ_AT_ONCE = 1 << 17
 
 
 def run_benchmark(config: BenchmarkConfig) -> Results:
     """Score every system and every baseline, and write the results.
 
-    Writes ``results.json``, ``results.csv``, ``results.md``, ``index.html`` and ``gallery.json`` into ``config.out``,
-    predictions made here into its ``predictions`` folder, and renews ``index.html`` of the folder above over all
-    results that lie there.
+    Writes ``results.json``, ``results.csv``, ``results.md``, ``results.tex``, ``index.html`` and ``gallery.json`` into
+    ``config.out``, predictions made here into its ``predictions`` folder, and renews ``index.html`` of the folder above
+    over all results that lie there.
 
     Args:
         config: what to compare, and on which studies.
@@ -43,8 +54,10 @@ def run_benchmark(config: BenchmarkConfig) -> Results:
         The figures.
 
     Raises:
-        UserError: no study to score, predictions that do not answer each study once, a broken side file.
+        UserError: no study to score, predictions that do not answer each study once, a broken side file, an unknown
+            headline metric, reference protocol or published dataset.
     """
+    published = () if config.published is None else read_published(config.published)
     table = read_studies(config.data)
     source = table if config.training is None else read_studies(config.training)
     training = source.split(config.train_split)
@@ -52,7 +65,7 @@ def run_benchmark(config: BenchmarkConfig) -> Results:
     split = table.split(config.split)
     vocabulary = get_vocabulary(config.data.vocabulary)
     labeler = get_labeler(vocabulary, config.data.language)
-    read = cache(labeler.label)
+    read = lru_cache(maxsize=_READ_AT_ONCE)(labeler.label)
     references = build_references(
         split,
         target=config.data.target,
@@ -60,10 +73,82 @@ def run_benchmark(config: BenchmarkConfig) -> Results:
         vocabulary=vocabulary,
         truth_root=locate_truth(config.truth, config.data.root),
     )
+    pool = TrainingPool.build(training, split, target=config.data.target)
+    copied = normal_forms(study.report(config.data.target) for study in training)
+    scorer = Scorer(
+        references,
+        vocabulary=vocabulary,
+        read=read,
+        labeler_version=labeler.version,
+        language=config.data.language,
+        copied=copied,
+        headline=config.headline or default_headline(config.data.language, vocabulary),
+        protocols={
+            name: get_protocol(name, language=config.data.language, training=pool.reports) for name in config.protocols
+        },
+        resamples=config.resamples,
+        seed=config.seed,
+    )
+    check_headline(scorer.headline, scorer.metrics)
+    rows = _rows(config, references=references, pool=pool, training=training, validation=validation, split=split)
+    scored = [scorer.score(row) for row in rows]
+    leakage = find_leakage(
+        {
+            config.train_split: training,
+            **({config.validation_split: validation} if validation else {}),
+            config.split: split,
+        },
+        scored=config.split,
+        training=config.train_split,
+        references=references.texts,
+        copied=copied,
+        kept_from_baselines=pool.left_out,
+    )
+    results = Results(
+        dataset=config.name,
+        split=config.split,
+        n=len(references.studies),
+        patients=len(set(references.patients)),
+        language=config.data.language,
+        rows=tuple(_judged(scored, headline=scorer.headline, leakage=leakage, studies=len(references.studies))),
+        title=config.title or config.name,
+        vocabulary=vocabulary.name,
+        protocol=protocol_words(config, references=references, vocabulary=vocabulary),
+        signature=scorer.signature,
+        labeler=labeler.version,
+        seeds={"baselines": config.seed, "bootstrap": config.seed, "tests": config.seed, "gallery": config.seed},
+        versions={"llmrg": __version__, **_versions()},
+        training_studies=len(pool.ids),
+        headline=scorer.headline,
+        tests=_tests(config, scorer, scored),
+        published=published,
+        leakage=leakage,
+        agreement=agreement_with_shipped(
+            references, vocabulary, labeler=labeler.version, resamples=config.resamples, seed=config.seed
+        ),
+        reference_lengths=scorer.reference_lengths,
+        reference_hash=scored[0].reference_hash,
+        protocols={name: reference_words(name) for name in config.protocols},
+    )
+    gallery = gallery_view(
+        config, rows, references=references, vocabulary=vocabulary, read=read, pool=pool, training=training
+    )
+    _write(config, results, gallery)
+    return results
+
+
+def _rows(
+    config: BenchmarkConfig,
+    *,
+    references: References,
+    pool: TrainingPool,
+    training: Sequence[Study],
+    validation: Sequence[Study],
+    split: Sequence[Study],
+) -> list[ReportRow]:
     known = {study.id for study in split}
     systems = [system_row(entry, config, required=references.ids, known=known) for entry in config.systems]
-    pool = TrainingPool.build(training, split, target=config.data.target)
-    rows = [
+    return [
         *systems,
         *baseline_rows(
             config,
@@ -73,13 +158,39 @@ def run_benchmark(config: BenchmarkConfig) -> Results:
             references=references,
             systems=systems,
         ),
+        *oracle_rows(references, pool=pool, language=config.data.language),
     ]
-    oracle = oracle_row(references, config.data.language)
-    rows += [oracle] if oracle is not None else []
-    results = _score(config, rows, references=references, vocabulary=vocabulary, labeler=labeler, read=read, pool=pool)
-    gallery = gallery_view(
-        config, rows, references=references, vocabulary=vocabulary, read=read, pool=pool, training=training
+
+
+def _tests(config: BenchmarkConfig, scorer: Scorer, scored: Sequence[ScoredRow]) -> tuple[PairedResult, ...]:
+    if not config.trials:
+        return ()
+    settings = TestSettings(
+        metrics=tuple(scorer.metrics[name] for name in scorer.headline),
+        patients=scored[0].patients,
+        trials=config.trials,
+        resamples=config.resamples,
+        seed=config.seed,
     )
+    return paired_tests(scored, settings)
+
+
+def _judged(scored: Sequence[ScoredRow], *, headline: Sequence[str], leakage: Leakage, studies: int) -> list[Row]:
+    """The rows, with every system held against the constant report."""
+    constant = next(one.row for one in scored if one.row.system == "constant")
+    distinct = leakage["distinct_references"]
+    return [
+        replace(
+            one.row,
+            gate=judge(one.row, constant, headline=headline, studies=studies, distinct_references=distinct),
+        )
+        if one.row.kind == "system"
+        else one.row
+        for one in scored
+    ]
+
+
+def _write(config: BenchmarkConfig, results: Results, gallery: Mapping[str, object]) -> None:
     config.out.mkdir(parents=True, exist_ok=True)
     results.write(config.out)
     write_text(config.out / "results.csv", csv_table(results))
@@ -91,65 +202,6 @@ def run_benchmark(config: BenchmarkConfig) -> Results:
         write_index(find_results(index.parent), index)
     else:
         _log.warning("%s was not written by a benchmark and is left alone", index)
-    return results
-
-
-def _score(
-    config: BenchmarkConfig,
-    rows: Sequence[ReportRow],
-    *,
-    references: References,
-    vocabulary: FindingVocabulary,
-    labeler: Labeler,
-    read: Callable[[str], Mapping[str, Mention]],
-    pool: TrainingPool,
-) -> Results:
-    language = config.data.language
-    scorer = Scorer(
-        references,
-        vocabulary=vocabulary,
-        read=read,
-        labeler_version=labeler.version,
-        language=language,
-        resamples=config.resamples,
-        seed=config.seed,
-    )
-    scored = [scorer.score(row.system, row.kind, row.reports) for row in rows]
-    against = (
-        "the true findings of the dataset's side file"
-        if references.truths is not None
-        else "the findings that the labeler reads in the reference report"
-    )
-    return Results(
-        dataset=config.name,
-        split=config.split,
-        n=len(references.studies),
-        patients=len(set(references.patients)),
-        language=language,
-        rows=tuple(scored),
-        title=config.title or config.name,
-        vocabulary=vocabulary.name,
-        protocol={
-            "findings": f"read in each generated report by the labeler, held against {against}; only positive "
-            f"statements count; all {len(vocabulary.abnormal)} findings of the vocabulary {vocabulary.name}",
-            "side": "of the sided findings rightly stated, the part with the true side",
-            "wording": "against the full reference, never cut; sections " + ", ".join(config.data.target),
-            "intervals": f"95 %, {config.resamples} bootstrap resamples of patients"
-            if config.resamples
-            else "not computed",
-            "constant": f"of the distinct training reports (at most {config.constant_candidates} tried) the one with "
-            "the best BLEU-4 on validation",
-            "random": "a training report drawn for each study",
-            "nearest": "the report of the training study with the most similar film: cosine of standardised 32-px "
-            "frontal thumbnails",
-            "patients": "no baseline copies a report of a scored patient",
-        },
-        signature=scorer.signature,
-        labeler=labeler.version,
-        seeds={"baselines": config.seed, "bootstrap": config.seed, "gallery": config.seed},
-        versions={"llmrg": __version__, **_versions()},
-        training_studies=len(pool.ids),
-    )
 
 
 def _versions() -> dict[str, str]:

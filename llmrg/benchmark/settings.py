@@ -10,22 +10,24 @@ from llmrg.studies.settings import DataConfig
 
 __all__ = ["RESERVED_ROWS", "BenchmarkConfig", "GallerySettings", "SystemEntry"]
 
-RESERVED_ROWS = ("constant", "random", "nearest", "nearest_encoder", "oracle")
+RESERVED_ROWS = ("constant", "random", "nearest", "nearest_encoder", "oracle_nearest", "oracle")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SystemEntry:
     """One system to compare.
 
+    A system trained several times (with several seeds) has a list of files or runs; its figures are then means.
+
     Args:
         name: its row's name.
-        predictions: JSON Lines that ``llmrg generate`` wrote; taken where given.
+        predictions: JSON Lines of ``id`` and ``report``, of any model, or JSON as ReXrank has it; taken where given.
         run: run directory; its reports are generated where no predictions are given.
     """
 
     name: str
-    predictions: Path | None = None
-    run: Path | None = None
+    predictions: Path | tuple[Path, ...] | None = None
+    run: Path | tuple[Path, ...] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a name that belongs to a baseline, and an entry without anything to read."""
@@ -37,8 +39,26 @@ class SystemEntry:
                 where="systems",
                 next_step="choose another name",
             )
-        if self.predictions is None and self.run is None:
+        if not self.prediction_files and not self.runs:
             raise UserError(f"System {self.name!r} has neither predictions nor a run", where="systems")
+        for paths in (self.prediction_files, self.runs):
+            twice = next((path for path in paths if paths.count(path) > 1), None)
+            if twice is not None:
+                raise UserError(f"System {self.name!r} names {twice} twice; seeds are different runs", where="systems")
+
+    @property
+    def prediction_files(self) -> tuple[Path, ...]:
+        """The predictions, one file a seed."""
+        return _several(self.predictions)
+
+    @property
+    def runs(self) -> tuple[Path, ...]:
+        """The runs, one a seed."""
+        return _several(self.run)
+
+
+def _several(paths: Path | tuple[Path, ...] | None) -> tuple[Path, ...]:
+    return () if paths is None else (paths,) if isinstance(paths, Path) else paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +93,16 @@ class BenchmarkConfig:
         validation_split: the split that chooses the constant report.
         truth: side file with the true findings; by default the one beside the data, if there is one.
         seed: seed of the random row, of subsampling and of the gallery.
-        constant_candidates: training reports tried for the constant row, at most.
-        constant_references: validation reports they are tried on, at most.
+        nearest: whether the ``nearest`` row is made; it reads the films of training and test once.
         nearest_limit: training studies that the ``nearest`` row compares with, at most.
         resamples: bootstrap resamples (of patients) for the confidence intervals; 0 leaves them out.
+        trials: random swaps (of patients) of each paired test; 0 leaves tests out.
+        headline: the metrics that count, the first one first: names of ``metrics`` in ``results.json``, clinical
+            efficacy by its path (``r2gen/14/macro``). By default those of the language: see
+            :func:`llmrg.benchmark.headline.default_headline`.
+        protocols: further reference protocols (``words100``, ``llmtok100:TOKENIZER``, ...), shown apart.
+        published: published figures to show beside ours: a dataset's name
+            (:func:`llmrg.benchmark.published.published_names`) or a YAML file of that form.
         gallery: which studies the page shows.
     """
 
@@ -91,10 +117,13 @@ class BenchmarkConfig:
     validation_split: str = "val"
     truth: Path | None = None
     seed: int = 0
-    constant_candidates: int = 100
-    constant_references: int = 100
+    nearest: bool = True
     nearest_limit: int = 50_000
     resamples: int = 1000
+    trials: int = 10_000
+    headline: tuple[str, ...] | None = None
+    protocols: tuple[str, ...] = ()
+    published: str | None = None
     gallery: GallerySettings = GallerySettings()
 
     def __post_init__(self) -> None:
@@ -107,11 +136,19 @@ class BenchmarkConfig:
             raise UserError(
                 f"The {self.split!r} split cannot be scored: baselines and systems have seen it", where="split"
             )
-        for key in ("constant_candidates", "constant_references", "nearest_limit"):
-            if getattr(self, key) < 1:
-                raise UserError(f"{key} must be at least 1, not {getattr(self, key)}", where=key)
-        if self.resamples < 0 or self.gallery.studies < 0:
-            raise UserError("resamples and gallery.studies cannot be negative", where="benchmark")
+        if self.nearest_limit < 1:
+            raise UserError(f"nearest_limit must be at least 1, not {self.nearest_limit}", where="nearest_limit")
+        if min(self.resamples, self.trials, self.gallery.studies) < 0:
+            raise UserError("resamples, trials and gallery.studies cannot be negative", where="benchmark")
+        for key in ("headline", "protocols"):
+            names = list(getattr(self, key) or ())
+            twice = next((name for name in names if names.count(name) > 1), None)
+            if twice is not None:
+                raise UserError(f"{key} names {twice!r} twice", where=key)
+        if self.headline == ():
+            raise UserError("headline names no metric", where="headline", next_step="leave it out for the usual ones")
+        if "full" in self.protocols:
+            raise UserError("The full references are always scored; protocols names further ones", where="protocols")
 
     @property
     def name(self) -> str:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +8,12 @@ from PIL import Image as PillowImage
 
 from llmrg.benchmark.baselines import (
     TrainingPool,
-    constant_report,
     nearest_by_encoder,
     nearest_by_thumbnail,
     random_reports,
 )
 from llmrg.benchmark.predictions import Prediction
+from llmrg.benchmark.thumbnails import frontal_thumbnails
 from llmrg.errors import UserError
 from llmrg.studies.study import Image, Study
 
@@ -25,44 +24,17 @@ def study(id_: str, patient: str, report: str, *, split: str = "train", film: Pa
     return Study(id=id_, patient_id=patient, images=images, split=split, language="en", sections=sections)
 
 
-def shared_words(report: str, references: Sequence[str]) -> float:
-    return sum(len(set(report.split()) & set(reference.split())) for reference in references)
-
-
 def test_scored_patients_and_empty_reports_leave_the_pool() -> None:
     training = [study("1", "p1", "one"), study("2", "p2", ""), study("3", "p3", "three")]
     pool = TrainingPool.build(training, [study("9", "p1", "nine", split="test")], target=("findings",))
     assert pool.ids == ("3",)
+    assert pool.left_out == 1
     assert pool.positions == (2,)
 
 
 def test_an_empty_pool_is_refused() -> None:
     with pytest.raises(UserError, match="No training report"):
         TrainingPool.build([study("1", "p", "one")], [study("2", "p", "two", split="test")], target=("findings",))
-
-
-def test_the_constant_report_is_the_best_on_validation_not_the_most_frequent() -> None:
-    training = [study(str(i), f"p{i}", text) for i, text in enumerate(["a b", "a b", "a b", "c d e", "f"])]
-    pool = TrainingPool.build(training, [], target=("findings",))
-    settings = {"score": shared_words, "candidates": 10, "references": 10, "seed": 0}
-    assert constant_report(pool, ["c d x", "d e"], **settings) == "c d e"
-    assert constant_report(pool, ["q"], **settings) == "a b", "a tie goes to the more frequent report"
-
-
-def test_subsampled_candidates_keep_the_frequent_ones() -> None:
-    training = [study(f"n{i}", f"n{i}", "normal") for i in range(5)]
-    training += [study(f"r{i}", f"r{i}", f"rare {i}") for i in range(50)]
-    pool = TrainingPool.build(training, [], target=("findings",))
-    tried: list[str] = []
-
-    def score(report: str, references: Sequence[str]) -> float:
-        tried.append(report)
-        assert len(references) == 3
-        return 0.0
-
-    constant_report(pool, [f"v{i}" for i in range(9)], score=score, candidates=6, references=3, seed=1)
-    assert len(tried) == len(set(tried)) == 6
-    assert tried[0] == "normal"
 
 
 def test_random_reports_follow_the_seed() -> None:
@@ -116,3 +88,19 @@ def test_nearest_encoder_takes_the_most_similar_study_of_the_pool() -> None:
     full = Prediction(id="q", report="", evidence=({"kind": "retrieved_context", "items": items},))
     assert nearest_by_encoder(pool, [full]) == ["report b"]
     assert nearest_by_encoder(pool, [full, Prediction(id="r", report="")]) is None
+
+
+def test_thumbnails_are_kept_until_a_film_changes(patterns: dict[str, Path], tmp_path: Path) -> None:
+    studies = [study("a", "p1", "x", film=patterns["rows"]), study("b", "p2", "y", film=patterns["ball"])]
+    cache = tmp_path / "kept" / "thumbnails.npz"
+    first = frontal_thumbnails(studies, cache=cache)
+    np.testing.assert_allclose(first, frontal_thumbnails(studies), atol=1e-3)
+    written = cache.stat().st_mtime_ns
+    np.testing.assert_array_equal(frontal_thumbnails(studies, cache=cache), first)
+    assert cache.stat().st_mtime_ns == written
+    patterns["rows"].write_bytes(patterns["columns"].read_bytes())
+    changed = frontal_thumbnails(studies, cache=cache)
+    assert not np.allclose(changed[0], first[0], atol=0.05)
+    np.testing.assert_array_equal(changed[1], first[1])
+    cache.write_bytes(b"broken")
+    np.testing.assert_array_equal(frontal_thumbnails(studies, cache=cache), changed)

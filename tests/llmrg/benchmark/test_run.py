@@ -61,6 +61,7 @@ def finished(ped_xray: DataConfig, tmp_path_factory: pytest.TempPathFactory) -> 
         out=out,
         systems=(SystemEntry(name="truthful", predictions=predictions),),
         resamples=50,
+        trials=50,
         gallery=GallerySettings(studies=6),
     )
     return run_benchmark(config), out
@@ -73,6 +74,7 @@ def test_every_row_is_there(finished: tuple[Results, Path]) -> None:
         ("random", "baseline"),
         ("nearest", "baseline"),
         ("nearest_encoder", "baseline"),
+        ("oracle_nearest", "oracle"),
         ("oracle", "oracle"),
     ]
 
@@ -124,6 +126,7 @@ def test_again_gives_the_same_bytes(finished: tuple[Results, Path], ped_xray: Da
         out=out,
         systems=(SystemEntry(name="truthful", predictions=out / "predictions.jsonl"),),
         resamples=50,
+        trials=50,
         gallery=GallerySettings(studies=6),
     )
     run_benchmark(config)
@@ -145,7 +148,9 @@ def test_a_run_without_predictions_generates_them_below_the_results(
     monkeypatch.setitem(sys.modules, "llmrg.generation.dataset", module)
     out = tmp_path / "runs" / "out"
     systems = (SystemEntry(name="../ours", run=tmp_path / "run"),)
-    config = BenchmarkConfig(data=ped_xray, out=out, systems=systems, resamples=0, gallery=GallerySettings(studies=1))
+    config = BenchmarkConfig(
+        data=ped_xray, out=out, systems=systems, resamples=0, trials=0, gallery=GallerySettings(studies=1)
+    )
     assert run_benchmark(config).rows[0].system == "../ours"
     assert called == [(tmp_path / "run", "test")]
     assert [path.relative_to(out).as_posix() for path in out.rglob("*.jsonl")] == ["predictions/.._ours/test.jsonl"]
@@ -190,6 +195,7 @@ def test_without_a_side_file_the_reference_is_labelled(ped_xray: DataConfig, tmp
         out=out,
         systems=(SystemEntry(name="copy", predictions=predictions),),
         resamples=0,
+        trials=0,
         gallery=GallerySettings(studies=100),
     )
     results = run_benchmark(config)
@@ -225,6 +231,7 @@ def test_english_layout_with_another_training_set(tmp_path: Path) -> None:
         out=tmp_path / "runs" / "chexpert_plus",
         systems=(SystemEntry(name="truthful", predictions=path),),
         resamples=0,
+        trials=0,
         gallery=GallerySettings(studies=0),
     )
     results = run_benchmark(config)
