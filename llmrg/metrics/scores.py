@@ -57,6 +57,14 @@ class Scores:
     statistics: Mapping[str, Statistics] = field(repr=False)
     formulas: Mapping[str, Metric[Any]] = field(repr=False, default_factory=dict)
 
+    def per_report(self) -> dict[str, list[float | None]]:
+        """Return each figure of every report alone, in the order of ``ids``; None where it is undefined."""
+        rows = {
+            name: np.asarray(metric.value(self.statistics[metric.family]), dtype=np.float64)
+            for name, metric in self.formulas.items()
+        }
+        return {name: [None if math.isnan(value) else float(value) for value in row] for name, row in rows.items()}
+
     def to_mapping(self) -> dict[str, Any]:
         """Return all but the statistics as JSON holds it (``results.json``)."""
         return {

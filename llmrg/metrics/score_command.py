@@ -1,0 +1,193 @@
+"""What ``llmrg score`` does: two files of reports in, figures with intervals and signatures out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from llmrg.artefacts import write_text
+from llmrg.errors import UserError
+from llmrg.findings.labeler import Labeler, get_labeler
+from llmrg.findings.targets import positive_findings
+from llmrg.findings.vocabulary import get_vocabulary
+from llmrg.metrics.clinical_efficacy import ClinicalGrid, clinical_grid
+from llmrg.metrics.pairing import pair_up
+from llmrg.metrics.reading import PREDICTION_FIELDS, REFERENCE_FIELDS, read_reports
+from llmrg.metrics.reference_protocols import get_protocol
+from llmrg.metrics.scores import Scores, score_reports
+from llmrg.metrics.wording import WordingMetric
+
+__all__ = ["DEFAULT_METRICS", "ScoreSettings", "ScoredFiles", "score_files", "write_per_report"]
+
+DEFAULT_METRICS = ("bleu", "rouge_l", "cider", "chrf")
+_DEFAULT_VOCABULARY = {"zh": "ped_xray", "en": "chexpert14"}
+_NO_VOCABULARY = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreSettings:
+    """How two files are scored.
+
+    Args:
+        predictions: generated reports.
+        references: references; they may tell the patients.
+        language: ``zh`` or ``en``.
+        tokens: tokenizer; by default the protocol's, else the language's headline one.
+        protocol: reference protocol.
+        cleaning: of the protocol, where it is not to be the protocol's own.
+        threshold: of the protocol's vocabulary.
+        training: reports of the training split, for the protocol's vocabulary.
+        metrics: names of :data:`llmrg.metrics.wording.WORDING_METRICS`.
+        vocabulary: findings that are scored; ``none`` leaves them out; by default ``ped_xray`` for zh and
+            ``chexpert14`` for en.
+        headline: row of the clinical grid that counts.
+        prediction_field: name of the text in the predictions; by default one of the usual ones.
+        reference_field: likewise in the references.
+        resamples: bootstrap resamples over patients; 0 leaves intervals out.
+        seed: of the resamples.
+    """
+
+    predictions: Path
+    references: Path
+    language: str
+    tokens: str | None = None
+    protocol: str = "full"
+    cleaning: str | None = None
+    threshold: int | None = None
+    training: Path | None = None
+    metrics: Sequence[str] = DEFAULT_METRICS
+    vocabulary: str | None = None
+    headline: str | None = None
+    prediction_field: str | None = None
+    reference_field: str | None = None
+    resamples: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredFiles:
+    """What came out.
+
+    Args:
+        scores: of wording and findings.
+        clinical: findings under every protocol, where a vocabulary was given.
+    """
+
+    scores: Scores
+    clinical: ClinicalGrid | None
+
+    @property
+    def signature(self) -> str:
+        """The signature of the wording's headline figure."""
+        return self.scores.signatures.get("bleu_4", next(iter(self.scores.signatures.values())))
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return all figures as JSON holds them."""
+        whole = self.scores.to_mapping()
+        figures = dict(whole["metrics"])
+        per_class = figures.pop("per_class", None)
+        found = {
+            "metrics": figures,
+            "signature": self.signature,
+            **{key: whole[key] for key in whole if key != "metrics"},
+        }
+        if per_class is not None:
+            found["per_class"] = per_class
+        if self.clinical is not None:
+            found["clinical"] = self.clinical.to_mapping()
+        return found
+
+
+def score_files(
+    settings: ScoreSettings, *, more_metrics: Sequence[WordingMetric] = (), labeler: Labeler | None = None
+) -> ScoredFiles:
+    """Score the reports of one file against those of another.
+
+    Both sides are labelled by the same labeler, from the texts as they are, whatever the protocol does to them.
+
+    Args:
+        settings: files and how.
+        more_metrics: further metrics of wording (those that need a model).
+        labeler: reads the findings in place of the rules; it must fit the vocabulary.
+
+    Raises:
+        UserError: files, ids or settings that do not fit.
+    """
+    if settings.resamples < 0:
+        raise UserError("The number of resamples cannot be negative", got=str(settings.resamples))
+    if settings.language not in _DEFAULT_VOCABULARY:
+        raise UserError(
+            f"Unknown report language {settings.language!r}", allowed=_DEFAULT_VOCABULARY, got=settings.language
+        )
+    own = read_reports(settings.predictions, fields=_fields(settings.prediction_field, PREDICTION_FIELDS))
+    other = read_reports(settings.references, fields=_fields(settings.reference_field, REFERENCE_FIELDS))
+    pair_up(own.reports, other.reports, name=str(settings.predictions), against="references")
+    training = None
+    if settings.training is not None:
+        training = read_reports(settings.training, fields=REFERENCE_FIELDS).reports.values()
+    protocol = get_protocol(
+        settings.protocol,
+        language=settings.language,
+        training=training,
+        cleaning=settings.cleaning,
+        threshold=settings.threshold,
+    )
+    ids = sorted(own.reports)
+    name = settings.vocabulary or _DEFAULT_VOCABULARY[settings.language]
+    findings: dict[str, Any] = {}
+    clinical = None
+    if name != _NO_VOCABULARY:
+        vocabulary = get_vocabulary(name)
+        reader = labeler or cast(Labeler, get_labeler(vocabulary, settings.language))
+        predicted, true = (reader.label_many(side.reports[id_] for id_ in ids) for side in (own, other))
+        clinical = clinical_grid(
+            predicted,
+            true,
+            vocabulary,
+            headline=settings.headline,
+            patients=None if other.patients is None else [other.patients[id_] for id_ in ids],
+            resamples=settings.resamples,
+            seed=settings.seed,
+        )
+        findings = {
+            "predicted_findings": _positive(ids, predicted, vocabulary),
+            "true_findings": _positive(ids, true, vocabulary),
+            "vocabulary": vocabulary,
+            "labeler": reader.version,
+        }
+    scores = score_reports(
+        own.reports,
+        other.reports,
+        language=settings.language,
+        tokenizer=settings.tokens,
+        protocol=protocol,
+        metrics=settings.metrics,
+        more_metrics=more_metrics,
+        patients=other.patients,
+        resamples=settings.resamples,
+        seed=settings.seed,
+        **findings,
+    )
+    return ScoredFiles(scores=scores, clinical=clinical)
+
+
+def write_per_report(path: str | Path, scores: Scores) -> None:
+    """Write each report's own figures as JSON Lines: ``id``, ``patient_id`` and every figure."""
+    figures = scores.per_report()
+    rows = (
+        {"id": id_, "patient_id": patient} | {name: values[place] for name, values in figures.items()}
+        for place, (id_, patient) in enumerate(zip(scores.ids, scores.patients, strict=True))
+    )
+    # ASCII escapes, because an id may hold what no file can.
+    write_text(path, "".join(json.dumps(row, ensure_ascii=True) + "\n" for row in rows))
+
+
+def _fields(named: str | None, usual: Sequence[str]) -> Sequence[str]:
+    return usual if named is None else (named,)
+
+
+def _positive(ids: Sequence[str], mentions: Sequence[Any], vocabulary: Any) -> dict[str, Any]:
+    return {id_: positive_findings(found, vocabulary) for id_, found in zip(ids, mentions, strict=True)}
