@@ -1,138 +1,48 @@
-"""Chinese radiographic language."""
+"""Chinese radiographic language: phrases of all findings, and what a normal study reads like."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from llmrg.findings._lexicon import Lexicon
+from llmrg.findings._cues_zh import CUES
+from llmrg.findings._phrases_zh import GLOBALLY_NORMAL, LOOKALIKES, NORMALS, PHRASES, Phrase
+from llmrg.findings._phrases_zh_wider import WIDER_NORMALS, WIDER_PHRASES
 
-__all__ = ["CHINESE"]
+__all__ = ["CHINESE", "ChineseLexicon"]
 
-_C = re.compile
-_ANY = r"[^，,。；;：:]"  # within a clause
-# Between the adjective and the noun of an opacity no specific finding stands: 片状实变影 is a consolidation.
-_OPAQUE_GAP = r"(?:(?!实变|结节|不张|积液|气胸|骨折|肿块|影|置管|插管)[^，,。；;：:、及和与]){0,6}?"
 
-_PHRASES = {
-    "increased_lung_markings": (
-        rf"(?:纹理|支气管血管束|支气管束|血管束){_ANY}{{0,7}}?"
-        r"(?:增多|增粗|增重|增强|增浓|增加|增深|紊乱|粗乱|粗重|粗多|(?<=稍)多|(?<=稍)粗)"
-    ),
-    "patchy_opacity": (
-        rf"(?:斑片|片絮|片状|云絮|絮|云雾|斑点|斑状|点片|小片|大片|条片|条索|索条|条状|网格|网状|带状"
-        rf"|蝶翼){_OPAQUE_GAP}(?:影|灶|区)"
-        r"|密度(?:不均匀|均匀|弥漫性?|稍|略|轻度|明显|广泛)*(?:增高|增加|增浓)"
-        r"|(?:透亮度|透光度|透过度)(?:弥漫性?|稍|略|轻度|明显|广泛)*(?:减低|降低|下降|减弱)"
-        r"|(?:高|致)密度?(?:影|灶|区)|模糊影|阴影|片影|磨玻璃|毛玻璃|渗出|浸润|不透明|条索|实质性病变|活动性病变"
-        r"|异常密度影"
-    ),
-    "consolidation": r"实变|固结|(?:局灶|病灶)性?巩固",
-    "nodule": (rf"结节|肿块|占位|肿物|团块|空洞|粟粒|包块|肿瘤|肺癌|转移瘤|类圆形{_ANY}{{0,6}}?影"),
-    "atelectasis": r"不张|膨胀不全|膨胀不良|肺(?:组织)?(?:萎陷|塌陷)",
-    "edema": r"水肿|肺?淤血|肺?瘀血|肺充血|心力衰竭|心衰",
-    "pneumothorax": rf"气胸|胸膜?腔{_ANY}{{0,7}}?(?:积气|气体|空气)",
-    "pleural_effusion": (
-        rf"胸膜?腔{_ANY}{{0,8}}?(?:积液|积水|积血|液体|液性|液平)|积液|胸水|液气胸|血气胸|血胸|脓胸"
-        rf"|肋膈[角窦]{_ANY}{{0,6}}?(?:变钝|圆钝|钝|欠锐|不锐|欠清|不清|消失|变浅|模糊|闭塞|填塞|浅)"
-    ),
-    "pleural_thickening": rf"胸膜(?!腔){_ANY}{{0,9}}?(?:增厚|肥厚|粘连|钙化|斑|变厚)",
-    "cardiomegaly": (
-        r"(?:心影|心脏|心胸比例?|心胸比率|心界|心胸廓|[左右]心(?:室|房)?|全心|[左右]室|心轮廓)"
-        r"(?:(?!纵隔|大小|肺|正常|主动脉)[^，,。；;：:]){0,8}?(?:增大|扩大|肿大|肥大|增宽|丰满|大于正常"
-        r"|[略稍偏不较]大|大(?=[，,。；;]|$))"
-    ),
-    "enlarged_mediastinum": r"纵隔(?:(?!心|肺)[^，,。；;：:]){0,8}?(?:增宽|变宽|扩大|加宽|[不稍略]宽|宽大)",
-    "pneumonia": r"肺炎|感染|炎症|炎性|炎变",
-    "rib_fracture": r"骨折|(?:肋骨|骨质?皮质|骨质)[^，,。；;：:]{0,4}?(?:连续性?[^，,。；;：:]{0,2}?中断|不连续|断裂)",
-    "support_device": (
-        r"置管|插管|套管|导管|引流管|胃管|鼻饲管|营养管|分流管|胸管|造瘘管|静脉管|起搏器|除颤器|输液港|PICC|CVC|PORT"
-        r"|内固定|支架|人工(?:心脏)?瓣膜?|金属瓣膜?|瓣膜置换|钢板|钢丝|支持装置|电极"
-    ),
-}
-_NORMALS = {
-    "increased_lung_markings": rf"(?:纹理|血管){_ANY}{{0,6}}?(?:清晰|正常|自然|规则|未见(?:明显)?异常)",
-    "patchy_opacity": (
-        r"(?<!心)(?<!心、)肺(?:(?!纹理|门|血管|清晰|欠|不)[^，,。；;：:]){0,8}?(?:清晰|透亮度(?:正常|良好)|透[光过]度?(?:正常|良好)"
-        r"|未见(?:明显)?异常(?!密度)|无(?:明显)?(?:异常|特殊|殊)|正常)"
-        r"|(?:未见|无|没有|未发现)(?:明显|确切|明确)?(?:的)?(?:活动性|实质性|实质|活动)(?:性)?(?:肺部?)?(?:病变|病灶"
-        r"|异常)"
-        r"|(?:未见|无)(?:明显|确切)?异常密度影?"
-    ),
-    "pleural_effusion": (
-        r"肋膈[角窦](?:(?!欠|不|变|消失)[^，,。；;：:]){0,6}?(?:锐利|清晰|清楚|尖锐|锐|存在|正常|未见(?:明显)?异常)"
-    ),
-    "cardiomegaly": (
-        r"(?:心影|心脏|心胸比例?|心胸比率|心界|心胸廓|(?<=[，,。；;])心)"
-        r"(?:(?!肺|[^不无未]增大|主动脉|不正常)[^，,。；;：:]){0,14}?(?:正常|未见(?:明显)?(?:异常|增大)"
-        r"|无(?:明显)?(?:异常|增大)|不大|无特殊|无殊)"
-    ),
-    "enlarged_mediastinum": (
-        r"纵隔(?:(?!肺|不正常)[^，,。；;：:]){0,10}?(?:正常|未见(?:明显)?异常|无(?:明显)?异常|不宽|不增宽)"
-        r"|心胸廓[^，,。；;：:]{0,8}?正常"
-    ),
-}
-_CUES = (
-    r"(?P<pseudo>(?:无|未见|没有)(?:明显|显著)?(?:变化|改变|移位|错位|进展)|无名|无力|断端无|边界不|边缘不"
-    r"|未见(?:明显)?液平|而不均|肋膈角消失|密度不)"
-    r"|(?P<unc_after>(?:不能|不可|未能|尚?不能|难以|无法)(?:完全)?(?:被)?(?:排除|除外)(?=[，,。；;（(]|$)"
-    r"|(?:不除外|未除外|不排除|待排除?|待除外|待查|可疑|可能性?大?|可能)(?=[，,。；;（(、及或]|$)|[？?])"
-    r"|(?P<unc>(?:不能|不可|未能|尚?不能|难以|无法)(?:完全)?(?:排除|除外)|不除外|未除外|不排除|考虑|疑似|疑为|疑诊"
-    r"|可疑|怀疑|疑"
-    r"|倾向|可能|似见|似有|似为|似呈|似|或为|或许|大概|也许)"
-    r"|(?P<neg_after>(?:均|亦|也)?(?:未见|未显示|未发现|未及|没有发现|不明显)(?=[，,。；;]|$)"
-    r"|(?:已|较前|基本|完全|大部)*(?:吸收|消失|消散)(?!期|好转|中)|(?<!部分)已?(?:基本)?吸收(?=[，,。；;]|$)"
-    r"|已(?:经)?解决|已(?:经)?(?:被)?(?:排除|除外|拔除|取出|撤除|拔出)|(?:置管|插管)?拔除术?后|阴性|拔除|取出)"
-    r"|(?P<neg>未见|未发现|未及|未显示|未探及|未提示|未出现|未有|没有|并无|无|不伴有?|不见|否认|排除了?|已除外|而非"
-    r"|并非|不是"
-    r"|不大|不宽|不考虑|不符合|未增|不增)"
-    r"|(?P<stop>另?可见|另见|见(?!于)|显示|但|然而|仅|余|除了|伴有)"
-)
+@dataclass(frozen=True, kw_only=True)
+class ChineseLexicon:
+    """Patterns over folded text.
 
-CHINESE = Lexicon(
-    language="zh",
-    blanks=_C(
-        rf"(?:大片状?|片状)?无肺纹理(?:的)?(?:透亮)?[区带]?|心包(?:膜)?(?:腔)?{_ANY}{{0,4}}?积液|(?:关节|腹"
-        rf"|盆)腔?积液|胸腔渗出|(?:皮下|软组织|脑|喉头?|黏膜){_ANY}{{0,3}}?水肿"
-        r"|(?:心脏|纵隔|乳头|乳腺|肺门|胸腺|膈肌?|软组织)阴影|动脉导管|支气管炎|肉芽肿性?感染"
-        r"|[肾肝]脏?[^，,。；;：:]{0,2}?结节|甲状腺[^，,。；;：:]{0,4}?结节|肺门淋巴结|部分吸收|吸收好转|吸收期|吸收中"
-        r"|管状(?:高密度|致密)影|金属(?:致密|高密度)?影|胆囊炎|胸膜炎|肋软骨炎|主动脉结"
-        r"|主动脉[^，,。；;：:]{0,4}?(?:结节|增宽|钙化)"
-        r"|纵隔(?:气肿|积气)|皮下(?:积气|气肿)|肺门[^，,。；;：:]{0,6}?(?:增大|增浓)"
-    ),
-    phrases={name: _C(pattern) for name, pattern in _PHRASES.items()},
-    normals={name: _C(pattern) for name, pattern in _NORMALS.items()},
-    globally_normal=_C(
-        r"(?:心、?肺、?膈、?|心、?肺、?|胸部?(?:正位|正侧位|平片|X线|X光|DR|片|透视)*(?:检查|图像)?"
-        r"|X[线光射]+[片图像]*)"
-        r"[^，,。；;：:见心肺]{0,6}?(?:未见(?:明显)?(?:活动性)?异常|无(?:明显)?异常|正常)"
-        r"|(?:没有|无|未见|未发现)[^，,。；;：:]{0,10}?(?:急性)?心肺(?:部)?[^，,。；;：:]{0,3}?(?:疾病|异常|疾患|病变"
-        r"|过程)|一切正常|胸部(?:是|为)?正常"
-    ),
-    cues=_C(_CUES),
-    clause=_C(r"[，,；;：:。]"),
-    separator=_C(r"[，,；;：:、。]|及|和|与|伴|并|或|合并|以及"),
-    sides={
-        "bilateral": _C(r"双(?!重|腔)|两(?=[侧肺下上中膈胸肋])|左右"),
-        "left": _C(r"左(?!心|室|房|主支|前斜|向|移|偏|突)"),
-        "right": _C(r"右(?!心|室|房|主支|前斜|位主|向|移|偏)"),
-    },
-    severities=(
-        (
-            "severe",
-            _C(
-                r"重度|大量|大片|大面积|广泛|弥漫|显著|明显|严重|较大|巨大|大部|大结节|宽大"
-                r"|(?<![增粗])重(?=[，,。；;]|$)"
-            ),
-        ),
-        ("moderate", _C(r"中度|中等|中量|(?<!少)部分")),
-        (
-            "mild",
-            _C(
-                r"轻度|轻微|少量|少许|微量|淡薄|浅淡|稍|略|小片|小斑片|小结节|微结节|微小|小圆形|局限|细线|线样"
-                r"|[欠变]浅|小实变"
-            ),
-        ),
-    ),
-    list_item=_C(r"^[\s，,]*(?:以及|及|和|或|亦|也|如|例如|比如|包括)?[\s_影征象等表现之类的任何]*$"),
-    predicates=_C(r"心|纵隔|增多|增粗|增强|增重|增大|扩大|增宽|增厚|肥厚|变钝|钝|消失|减低|降低|增高|中断|粘连"),
+    Args:
+        phrases: for each observation of the CheXpert classes, the words that name it.
+        normals: statements that deny one of these without a negation (心影大小正常).
+        wider_phrases: the words of findings beyond these classes.
+        wider_normals: statements that deny one of those.
+        lookalikes: words that look like one of the CheXpert classes and are none; blotted out before these are read.
+        globally_normal: statements that nothing at all is wrong; they say nothing else.
+        cues: named groups of what negates (``neg``, ``neg_after``), doubts (``unc``, ``unc_after``), removes
+            (``removed``), affirms (``affirm``) or ends the reach of these (``stop``), and ``pseudo`` for none of them.
+    """
+
+    phrases: Mapping[str, Phrase]
+    normals: Mapping[str, Phrase]
+    wider_phrases: Mapping[str, Phrase]
+    wider_normals: Mapping[str, Phrase]
+    lookalikes: Phrase
+    globally_normal: Phrase
+    cues: re.Pattern[str]
+
+
+CHINESE = ChineseLexicon(
+    phrases=PHRASES,
+    normals=NORMALS,
+    wider_phrases=WIDER_PHRASES,
+    wider_normals=WIDER_NORMALS,
+    lookalikes=LOOKALIKES,
+    globally_normal=GLOBALLY_NORMAL,
+    cues=CUES,
 )

@@ -8,7 +8,6 @@ from typing import Literal, Protocol
 
 from llmrg.errors import UserError
 from llmrg.findings._background_en import without_background
-from llmrg.findings._lexicon_zh import CHINESE
 from llmrg.findings._reading import Reading
 from llmrg.findings._reading_en import read_english_sentence
 from llmrg.findings._reading_zh import read_chinese_sentence
@@ -21,16 +20,8 @@ __all__ = ["LABELER_VERSION", "Labeler", "RuleLabeler", "get_labeler"]
 LABELER_VERSION = "rules-2"
 """Changes with every change of rules or phrases that can change a label."""
 
-
-def _read_chinese(sentence: str, observations: tuple[str, ...]) -> tuple[Reading, ...]:
-    readings = read_chinese_sentence(sentence, CHINESE, observations)
-    if CHINESE.globally_normal.search(sentence):
-        return (*readings, Reading("no_finding", "positive", None, None, sentence, True))
-    return readings
-
-
 _READERS: dict[str, Callable[[str, tuple[str, ...]], tuple[Reading, ...]]] = {
-    "zh": _read_chinese,
+    "zh": read_chinese_sentence,
     "en": read_english_sentence,
 }
 _RANK: dict[Polarity, int] = {"negative": 0, "uncertain": 1, "positive": 2}
