@@ -7,14 +7,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from llmrg.benchmark.figures import SeedStatistics
 from llmrg.benchmark.result_parts import Clinical
 from llmrg.findings.vocabulary import FindingVocabulary
 from llmrg.metrics.clinical_efficacy import grid_from_statistics
 from llmrg.metrics.clinical_protocols import grid_cells
-from llmrg.metrics.clinical_statistics import CLINICAL_FAMILY, FIGURES, ClinicalScore, cell_figures
-from llmrg.metrics.metric import Statistics
-from llmrg.metrics.statistics import percentile_bounds
+from llmrg.metrics.clinical_statistics import CLINICAL_FAMILY, ClinicalScore
+from llmrg.metrics.scores import Scores
 
 __all__ = ["ClinicalF1", "clinical_grid_of", "clinical_metrics"]
 
@@ -38,43 +36,29 @@ def clinical_metrics(vocabulary: FindingVocabulary) -> list[ClinicalF1]:
 
 
 def clinical_grid_of(
-    seeds: Sequence[SeedStatistics],
-    vocabulary: FindingVocabulary,
-    *,
-    headline: str | None,
-    drawn: Sequence[Mapping[str, Statistics]],
-    resamples: int,
-    seed: int,
+    runs: Sequence[Scores], vocabulary: FindingVocabulary, *, headline: str | None, resamples: int, seed: int
 ) -> Clinical:
-    """Return the grid as ``results.json`` holds it; of several seeds the means.
-
-    Intervals of the grid's rows are those of the mean over seeds; those of single classes are the means of the seeds'
-    ends.
+    """Return the grid as ``results.json`` holds it; of several seeds the means, also of the ends of their intervals.
 
     Args:
-        seeds: statistics of each seed.
+        runs: scores of each seed, with the statistics of the grid.
         vocabulary: the classes.
         headline: path of the row that counts.
-        drawn: sums over resampled patients of each seed; none for a grid without intervals.
-        resamples: how many were drawn.
-        seed: of the draws.
+        resamples: bootstrap resamples of patients.
+        seed: of the resamples.
     """
-    sums = [one[CLINICAL_FAMILY] for one in drawn] or [None] * len(seeds)
     grids = [
         grid_from_statistics(
-            one[CLINICAL_FAMILY], vocabulary, headline=headline, resampled=resampled, seed=seed
+            run.statistics[CLINICAL_FAMILY],
+            vocabulary,
+            headline=headline,
+            patients=run.patients,
+            resamples=resamples,
+            seed=seed,
         ).to_mapping()
-        for one, resampled in zip(seeds, sums, strict=True)
+        for run in runs
     ]
-    if len(grids) == 1:
-        return cast("Clinical", grids[0])
-    whole = _mean(grids)
-    if drawn:
-        for row, cell in zip(whole["rows"], grid_cells(vocabulary), strict=True):
-            means = np.mean([np.stack(cell_figures(one[CLINICAL_FAMILY], cell, vocabulary)) for one in drawn], axis=0)
-            bounds = dict(zip(FIGURES, percentile_bounds(means.T), strict=True))
-            row["intervals"] = {name: list(bound) for name, bound in bounds.items() if bound is not None}
-    return cast("Clinical", whole)
+    return cast("Clinical", grids[0] if len(grids) == 1 else _mean(grids))
 
 
 def _mean(values: Sequence[Any]) -> Any:

@@ -4,170 +4,123 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal
-
-import numpy as np
-import numpy.typing as npt
+from typing import Literal
 
 from llmrg.benchmark.result_parts import PairedResult
 from llmrg.benchmark.results import Row
 from llmrg.benchmark.scoring import ScoredRow
-from llmrg.errors import UserError
+from llmrg.metrics.comparison import LOWER_IS_BETTER, compare_systems
 from llmrg.metrics.holm import holm
-from llmrg.metrics.metric import Metric
-from llmrg.metrics.statistics import bootstrap_sums, percentile_bounds, randomisation_p_value, swapped_sums
 
-__all__ = ["LEVEL", "TestSettings", "compare_rows", "paired_tests"]
+__all__ = ["LEVEL", "TRIVIAL", "compare_rows", "paired_tests"]
 
 LEVEL = 0.05
 """A corrected p below it counts as a difference."""
 
-_LOWER_IS_BETTER = frozenset({"invented_priors"})
-_TRIVIAL = ("constant", "random", "nearest")
-
-Purpose = Literal["systems", "baseline"]
-Floats = npt.NDArray[np.float64]
+TRIVIAL = ("constant", "random", "nearest")
+"""Rows that no system took part in."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TestSettings:
-    """How rows are compared.
-
-    Args:
-        metrics: the metrics of one family of tests, over which p values are corrected.
-        patients: the patient of each study, in the order of the statistics.
-        trials: random swaps.
-        resamples: bootstrap resamples of the intervals; 0 leaves intervals out.
-        seed: of both.
-    """
-
-    __test__ = False  # no test class, whatever its name says to pytest
-
-    metrics: tuple[Metric[Any], ...]
-    patients: tuple[str, ...]
-    trials: int
-    resamples: int
-    seed: int
-
-
-def paired_tests(rows: Sequence[ScoredRow], settings: TestSettings) -> tuple[PairedResult, ...]:
+def paired_tests(
+    rows: Sequence[ScoredRow], metrics: Sequence[str], *, trials: int, resamples: int, seed: int
+) -> tuple[PairedResult, ...]:
     """Compare every two systems, and every system with the strongest trivial baseline of each metric.
 
-    Trivial baselines are the rows ``constant``, ``random`` and ``nearest``.
+    Args:
+        rows: all rows.
+        metrics: those over which p values of one comparison are corrected.
+        trials: random swaps of patients.
+        resamples: bootstrap resamples of the intervals; 0 leaves intervals out.
+        seed: of both.
+
+    Raises:
+        UserError: rows that were not scored in the same way against the same references.
     """
     systems = [row for row in rows if row.row.kind == "system"]
-    trivial = [row for row in rows if row.row.kind == "baseline" and row.row.system in _TRIVIAL]
+    trivial = [row for row in rows if row.row.system in TRIVIAL and row.row.kind == "baseline"]
     found: list[PairedResult] = []
     for first, second in combinations(systems, 2):
-        found += compare_rows(first, {metric.name: second for metric in settings.metrics}, settings, purpose="systems")
+        found += compare_rows(
+            first, dict.fromkeys(metrics, second), purpose="systems", trials=trials, resamples=resamples, seed=seed
+        )
     for system in systems if trivial else ():
-        strongest = {
-            metric.name: max(trivial, key=lambda row: _worth(row.row, metric.name)) for metric in settings.metrics
-        }
-        found += compare_rows(system, strongest, settings, purpose="baseline")
+        strongest = {name: _strongest(trivial, name) for name in metrics}
+        found += compare_rows(system, strongest, purpose="baseline", trials=trials, resamples=resamples, seed=seed)
     return tuple(found)
 
 
 def compare_rows(
-    first: ScoredRow, second: Mapping[str, ScoredRow], settings: TestSettings, *, purpose: Purpose
+    first: ScoredRow,
+    opponents: Mapping[str, ScoredRow],
+    *,
+    purpose: Literal["systems", "baseline"],
+    trials: int,
+    resamples: int,
+    seed: int,
 ) -> list[PairedResult]:
     """Compare one row with another one (for each metric perhaps another) and correct p over the metrics.
 
-    Where a row has several seeds, each of them meets each of the other's equally often, and figures and differences are
-    means; the same patients are swapped and drawn for all of them. A metric that is undefined for a row is left out.
+    A metric that is undefined for a row is left out.
 
     Args:
         first: the row.
-        second: what it is compared with, by metric.
-        settings: metrics, trials, resamples.
+        opponents: what it is compared with, by metric.
         purpose: what the comparison is for.
+        trials: random swaps of patients.
+        resamples: bootstrap resamples; 0 leaves intervals out.
+        seed: of both.
 
     Raises:
-        UserError: the rows were scored against different references.
+        UserError: rows that were not scored in the same way against the same references.
     """
-    found: list[PairedResult] = []
-    by_opponent: dict[str, list[Metric[Any]]] = {}
-    for metric in settings.metrics:
-        by_opponent.setdefault(second[metric.name].row.system, []).append(metric)
-    for metrics in by_opponent.values():
-        other = second[metrics[0].name]
-        if first.reference_hash != other.reference_hash:
-            raise UserError(
-                f"{first.row.system} and {other.row.system} were scored against different references and do not compare"
-            )
-        swapped, drawn, differences = _differences(first, other, metrics, settings)
-        for metric in metrics:
-            difference = differences[metric.name]
-            if math.isnan(difference):
+    by_opponent: dict[str, list[str]] = {}
+    for name, row in opponents.items():
+        by_opponent.setdefault(row.row.system, []).append(name)
+    found: dict[str, PairedResult] = {}
+    for names in by_opponent.values():
+        second = opponents[names[0]]
+        comparison = compare_systems(
+            first.runs,
+            second.runs,
+            names,
+            names=(first.row.system, second.row.system),
+            trials=trials,
+            resamples=max(1, resamples),
+            seed=seed,
+        )
+        for one in comparison.metrics:
+            if one.difference is None or one.p is None:
                 continue
-            bounds = None
-            if settings.resamples:
-                bounds = percentile_bounds(drawn[metric.name][:, None])[0]
-            low, high = bounds or (None, None)
-            found.append(
-                {
-                    "metric": metric.name,
-                    "first": first.row.system,
-                    "second": other.row.system,
-                    "purpose": purpose,
-                    "difference": difference,
-                    "low": low,
-                    "high": high,
-                    "p": randomisation_p_value(difference, swapped[metric.name]),
-                    "p_holm": 1.0,
-                    "trials": settings.trials,
-                    "better": None,
-                }
-            )
-    order = [metric.name for metric in settings.metrics]
-    found.sort(key=lambda one: order.index(one["metric"]))
-    for one, corrected in zip(found, holm([one["p"] for one in found]), strict=True):
-        one["p_holm"] = 1.0 if corrected is None else corrected
-        if one["p_holm"] < LEVEL and one["difference"]:
-            gain = one["difference"] * (-1 if one["metric"] in _LOWER_IS_BETTER else 1)
-            one["better"] = one["first"] if gain > 0 else one["second"]
-    return found
+            interval = one.interval if resamples else None
+            found[one.metric] = {
+                "metric": one.metric,
+                "first": first.row.system,
+                "second": second.row.system,
+                "purpose": purpose,
+                "difference": one.difference,
+                "low": None if interval is None else interval.low,
+                "high": None if interval is None else interval.high,
+                "p": one.p,
+                "p_holm": 1.0,
+                "trials": trials,
+                "better": None,
+            }
+    ordered = [found[name] for name in opponents if name in found]
+    for record, corrected in zip(ordered, holm([record["p"] for record in ordered]), strict=True):
+        record["p_holm"] = 1.0 if corrected is None else corrected
+        if record["p_holm"] < LEVEL and record["difference"]:
+            gains = (record["difference"] > 0) != (record["metric"] in LOWER_IS_BETTER)
+            record["better"] = record["first"] if gains else record["second"]
+    return ordered
 
 
-def _differences(
-    first: ScoredRow, second: ScoredRow, metrics: Sequence[Metric[Any]], settings: TestSettings
-) -> tuple[dict[str, Floats], dict[str, Floats], dict[str, float]]:
-    """Differences by metric: in each trial, in each resample, and as observed; means over pairs of seeds."""
-    families = list(dict.fromkeys(metric.family for metric in metrics))
-    one, two = ([np.hstack([seed[f] for f in families]) for seed in row.statistics] for row in (first, second))
-    ends = np.cumsum([first.statistics[0][family].shape[1] for family in families])
-    columns = {
-        family: slice(end - first.statistics[0][family].shape[1], end)
-        for family, end in zip(families, ends, strict=True)
-    }
-    count = math.lcm(len(one), len(two))
-    swapped: dict[str, Floats] = {metric.name: np.zeros(settings.trials) for metric in metrics}
-    drawn: dict[str, Floats] = {metric.name: np.zeros(settings.resamples) for metric in metrics}
-    observed = {metric.name: 0.0 for metric in metrics}
-    for number in range(count):
-        own, other = one[number % len(one)], two[number % len(two)]
-        whole_own, whole_other = own.sum(axis=0), other.sum(axis=0)
-        moved = swapped_sums(own, other, patients=settings.patients, trials=settings.trials, seed=settings.seed)
-        sums = np.zeros((0, 2 * own.shape[1]))
-        if settings.resamples:
-            sums = bootstrap_sums(
-                np.hstack([own, other]), patients=settings.patients, resamples=settings.resamples, seed=settings.seed
-            )
-        for metric in metrics:
-            part = columns[metric.family]
-            shifted = slice(part.start + own.shape[1], part.stop + own.shape[1])
-            observed[metric.name] += float(metric.value(whole_own[part]) - metric.value(whole_other[part])) / count
-            trial = metric.value((whole_own + moved)[:, part]) - metric.value((whole_other - moved)[:, part])
-            swapped[metric.name] += trial / count
-            if settings.resamples:
-                drawn[metric.name] += (metric.value(sums[:, part]) - metric.value(sums[:, shifted])) / count
-    return swapped, drawn, observed
+def _strongest(rows: Sequence[ScoredRow], metric: str) -> ScoredRow:
+    return max(rows, key=lambda row: _worth(row.row, metric))
 
 
 def _worth(row: Row, metric: str) -> float:
     value = row.value(metric)
     if value is None:
         return -math.inf
-    return -value if metric in _LOWER_IS_BETTER else value
+    return -value if metric in LOWER_IS_BETTER else value

@@ -16,7 +16,7 @@ __all__ = [
     "ProtocolFigures",
     "PublishedRow",
     "PublishedTable",
-    "SeedSpread",
+    "SeedFigure",
     "Seeds",
 ]
 
@@ -71,19 +71,23 @@ class Lengths(TypedDict):
     empty: int
 
 
-class SeedSpread(TypedDict):
-    """One figure over the seeds of a system: mean, standard deviation (n - 1) and the figure of each seed."""
+class SeedFigure(TypedDict):
+    """One figure over the seeds of a system: each seed's, mean, standard deviation (n - 1), Student's 95 % interval.
 
-    mean: float
-    sd: float
+    The interval is about further seeds on the same studies; intervals over patients stand in ``confidence_intervals``.
+    """
+
     values: list[float]
+    mean: float
+    sd: float | None
+    t_interval: list[float] | None
 
 
 class Seeds(TypedDict):
     """A system of several runs: their names (files or folders) and every figure over them."""
 
     names: list[str]
-    figures: dict[str, SeedSpread]
+    figures: dict[str, SeedFigure]
 
 
 class GateCheck(TypedDict):

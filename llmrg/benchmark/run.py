@@ -15,7 +15,7 @@ from llmrg.benchmark.gallery_view import gallery_view
 from llmrg.benchmark.gate import judge
 from llmrg.benchmark.headline import check_headline, default_headline
 from llmrg.benchmark.page import find_results, may_write, write_index, write_page
-from llmrg.benchmark.paired import TestSettings, paired_tests
+from llmrg.benchmark.paired import paired_tests
 from llmrg.benchmark.protocol_words import protocol_words, reference_words
 from llmrg.benchmark.published import read_published
 from llmrg.benchmark.references import References, build_references, locate_truth
@@ -127,7 +127,7 @@ def run_benchmark(config: BenchmarkConfig) -> Results:
             references, vocabulary, labeler=labeler.version, resamples=config.resamples, seed=config.seed
         ),
         reference_lengths=scorer.reference_lengths,
-        reference_hash=scored[0].reference_hash,
+        reference_hash=scored[0].runs[0].reference_hash,
         protocols={name: reference_words(name) for name in config.protocols},
     )
     gallery = gallery_view(
@@ -165,14 +165,7 @@ def _rows(
 def _tests(config: BenchmarkConfig, scorer: Scorer, scored: Sequence[ScoredRow]) -> tuple[PairedResult, ...]:
     if not config.trials:
         return ()
-    settings = TestSettings(
-        metrics=tuple(scorer.metrics[name] for name in scorer.headline),
-        patients=scored[0].patients,
-        trials=config.trials,
-        resamples=config.resamples,
-        seed=config.seed,
-    )
-    return paired_tests(scored, settings)
+    return paired_tests(scored, scorer.headline, trials=config.trials, resamples=config.resamples, seed=config.seed)
 
 
 def _judged(scored: Sequence[ScoredRow], *, headline: Sequence[str], leakage: Leakage, studies: int) -> list[Row]:

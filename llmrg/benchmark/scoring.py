@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 
 from llmrg.benchmark.clinical_view import clinical_grid_of, clinical_metrics
 from llmrg.benchmark.copies import copied_share
-from llmrg.benchmark.figures import SeedStatistics, resampled_sums, row_figures
 from llmrg.benchmark.lengths import length_edges, length_histogram, report_lengths
 from llmrg.benchmark.references import References
-from llmrg.benchmark.result_parts import Lengths, ProtocolFigures, Seeds, SeedSpread
+from llmrg.benchmark.result_parts import Lengths, ProtocolFigures, SeedFigure, Seeds
 from llmrg.benchmark.results import Row
 from llmrg.benchmark.rows import ReportRow
 from llmrg.findings.mention import Mention
 from llmrg.findings.targets import positive_findings
 from llmrg.findings.vocabulary import FindingVocabulary
 from llmrg.metrics.clinical_statistics import CLINICAL_FAMILY, clinical_statistics
+from llmrg.metrics.comparison import SystemFigure, system_figures
 from llmrg.metrics.finding_scores import FINDING_FIGURES, FindingScore, per_class_scores
 from llmrg.metrics.invented_priors import PRIOR_FIGURES, PriorScore, known_prior, prior_statistics
 from llmrg.metrics.label_states import label_states
 from llmrg.metrics.metric import Metric
 from llmrg.metrics.reference_protocols import FULL, ReferenceProtocol
 from llmrg.metrics.scores import Scores, score_reports
+from llmrg.metrics.seeds import SeedSpread, seed_spread
 from llmrg.metrics.tokens import default_tokenizer, get_tokenizer
 from llmrg.metrics.wording import DEFAULT_WORDING, wording_metrics
 from llmrg.studies.study import Language
+from llmrg.version import __version__
 
 __all__ = ["ScoredRow", "Scorer"]
 
@@ -39,15 +41,11 @@ class ScoredRow:
 
     Args:
         row: its figures.
-        statistics: additive statistics of each seed.
-        patients: the patient of each study, in the order of the statistics.
-        reference_hash: of ids and references; rows with another one do not compare.
+        runs: scores of each seed.
     """
 
     row: Row
-    statistics: tuple[SeedStatistics, ...]
-    patients: tuple[str, ...]
-    reference_hash: str
+    runs: tuple[Scores, ...]
 
 
 class Scorer:
@@ -107,44 +105,44 @@ class Scorer:
 
     def score(self, row: ReportRow) -> ScoredRow:
         """Score one row, over all its seeds."""
-        scores = [self._wording(reports, FULL) for reports in row.by_seed]
-        self.signature = f"{scores[0].signatures['clinical_micro_f1']} {scores[0].signatures['bleu_4']}"
-        seeds = [self._statistics(reports, one) for reports, one in zip(row.by_seed, scores, strict=True)]
-        drawn = [
-            resampled_sums(one, patients=scores[0].patients, resamples=self._resamples, seed=self._seed)
-            for one in (seeds if self._resamples else ())
-        ]
-        figures = row_figures(seeds, self.metrics.values(), drawn=drawn)
-        plain = [self._plain_figures(reports, one) for reports, one in zip(row.by_seed, scores, strict=True)]
-        metrics: dict[str, Any] = {**figures.values, **{name: _mean([one[name] for one in plain]) for name in plain[0]}}
+        runs = [self._with_findings(reports, self._wording(reports, FULL)) for reports in row.by_seed]
+        self.signature = f"{runs[0].signatures['clinical_micro_f1']} {runs[0].signatures['bleu_4']}"
+        figures = self._figures(runs)
+        plain = [self._plain_figures(reports, run) for reports, run in zip(row.by_seed, runs, strict=True)]
+        metrics: dict[str, Any] = {name: figure.value for name, figure in figures.items()}
+        metrics |= {name: float(np.mean([one[name] for one in plain])) for name in plain[0]}
         metrics["per_class"] = _mean_classes(
-            [per_class_scores(one["findings"].sum(axis=0), self._vocabulary) for one in seeds]
+            [per_class_scores(run.statistics["findings"].sum(axis=0), self._vocabulary) for run in runs]
         )
-        by_seed = {**figures.by_seed, **{name: tuple(one[name] for one in plain) for name in plain[0]}}
-        lengths = [report_lengths(self._cut(reports)) for reports in row.by_seed]
+        spreads = {name: figure.seeds for name, figure in figures.items()}
+        spreads |= {name: seed_spread([one[name] for one in plain]) for name in plain[0]}
         return ScoredRow(
             row=Row(
                 system=row.system,
                 kind=row.kind,
                 metrics=metrics,
-                confidence_intervals=dict(figures.intervals),
+                confidence_intervals=_intervals(figures),
                 clinical=clinical_grid_of(
-                    seeds,
+                    runs,
                     self._vocabulary,
                     headline=next((name for name in self.headline if "/" in name), None),
-                    drawn=drawn,
                     resamples=self._resamples,
                     seed=self._seed,
                 ),
-                lengths=length_histogram(np.concatenate(lengths), self._edges, language=self._language),
-                seeds=_spread(row.seeds, by_seed) if row.seeds else None,
+                lengths=length_histogram(
+                    np.concatenate([report_lengths(self._cut(reports)) for reports in row.by_seed]),
+                    self._edges,
+                    language=self._language,
+                ),
+                seeds=_seeds(row.seeds, spreads) if row.seeds else None,
                 protocols={name: self._further(row.by_seed, protocol) for name, protocol in self._protocols.items()},
-                notes=tuple(dict.fromkeys(note for one in scores for note in one.notes)),
+                notes=tuple(dict.fromkeys(note for run in runs for note in run.notes)),
             ),
-            statistics=tuple(seeds),
-            patients=scores[0].patients,
-            reference_hash=scores[0].reference_hash,
+            runs=tuple(runs),
         )
+
+    def _figures(self, runs: Sequence[Scores]) -> dict[str, SystemFigure]:
+        return system_figures(runs, list(runs[0].formulas), resamples=self._resamples, seed=self._seed)
 
     def _all_metrics(self) -> list[Metric[Any]]:
         wording, _ = wording_metrics(DEFAULT_WORDING, language=self._language)
@@ -153,20 +151,16 @@ class Scorer:
         return [*wording, *findings, *priors, *clinical_metrics(self._vocabulary)]
 
     def _wording(self, reports: Sequence[str], protocol: ReferenceProtocol) -> Scores:
+        """Score wording under a protocol, and with the full references the findings too."""
         ids = self._references.ids
-        full = protocol is FULL
-        findings = {
-            "predicted_findings": {
-                id_: positive_findings(self._read(report), self._vocabulary)
-                for id_, report in zip(ids, reports, strict=True)
-            },
-            "true_findings": {
-                id_: positive_findings(mentions, self._vocabulary)
-                for id_, mentions in zip(ids, self._references.expected, strict=True)
-            },
-            "vocabulary": self._vocabulary,
-            "labeler": self._labeler_version,
-            "truth": "references" if self._references.truths is None else "side-file",
+        whole = protocol is FULL
+        said = {
+            id_: positive_findings(self._read(report), self._vocabulary)
+            for id_, report in zip(ids, reports if whole else (), strict=whole)
+        }
+        true = {
+            id_: positive_findings(mentions, self._vocabulary)
+            for id_, mentions in zip(ids, self._references.expected, strict=True)
         }
         return score_reports(
             dict(zip(ids, reports, strict=True)),
@@ -174,23 +168,34 @@ class Scorer:
             language=self._language,
             protocol=protocol,
             patients=dict(zip(ids, self._references.patients, strict=True)),
+            predicted_findings=said if whole else None,
+            true_findings=true if whole else None,
+            vocabulary=self._vocabulary if whole else None,
+            labeler=self._labeler_version,
+            truth="references" if self._references.truths is None else "side-file",
             resamples=0,
-            **(findings if full else {}),
         )
 
-    def _statistics(self, reports: Sequence[str], scores: Scores) -> SeedStatistics:
-        """The statistics of the scores with those of clinical grid and priors, in the scores' order of studies."""
+    def _with_findings(self, reports: Sequence[str], scores: Scores) -> Scores:
+        """Add clinical grid and priors to the scores, in their order of studies."""
         place = {id_: number for number, id_ in enumerate(self._references.ids)}
         order = [place[id_] for id_ in scores.ids]
         said = label_states([self._read(reports[number]) for number in order], self._vocabulary, name="reports")
-        grid = clinical_statistics(said, self._labelled[order], self._vocabulary)
         priors = prior_statistics(
             [reports[number] for number in order],
             [self._references.texts[number] for number in order],
             language=self._language,
             known=[self._known_priors[number] for number in order],
         )
-        return {**scores.statistics, CLINICAL_FAMILY: grid, "priors": priors}
+        grid = clinical_statistics(said, self._labelled[order], self._vocabulary)
+        more = {name: metric for name, metric in self.metrics.items() if metric.family in (CLINICAL_FAMILY, "priors")}
+        how = f"vocabulary:{self._vocabulary.name}|labeler:{self._labeler_version}|truth:references|n:{scores.n}"
+        return replace(
+            scores,
+            statistics={**scores.statistics, CLINICAL_FAMILY: grid, "priors": priors},
+            formulas={**scores.formulas, **more},
+            signatures={**scores.signatures, **{name: f"{name}|{how}|llmrg:{__version__}" for name in more}},
+        )
 
     def _plain_figures(self, reports: Sequence[str], scores: Scores) -> dict[str, float]:
         """Figures that are no sums over studies, or need no interval."""
@@ -201,41 +206,38 @@ class Scorer:
         }
 
     def _further(self, by_seed: Sequence[Sequence[str]], protocol: ReferenceProtocol) -> ProtocolFigures:
-        scores = [self._wording(reports, protocol) for reports in by_seed]
-        wording, _ = wording_metrics(DEFAULT_WORDING, language=self._language)
-        drawn = [
-            resampled_sums(one.statistics, patients=one.patients, resamples=self._resamples, seed=self._seed)
-            for one in (scores if self._resamples else ())
-        ]
-        figures = row_figures([one.statistics for one in scores], wording, drawn=drawn)
+        runs = [self._wording(reports, protocol) for reports in by_seed]
+        figures = self._figures(runs)
         return {
-            "metrics": dict(figures.values),
-            "confidence_intervals": dict(figures.intervals),
-            "signature": scores[0].signatures["bleu_4"],
+            "metrics": {name: figure.value for name, figure in figures.items()},
+            "confidence_intervals": _intervals(figures),
+            "signature": runs[0].signatures["bleu_4"],
         }
 
     def _cut(self, texts: Sequence[str]) -> list[str]:
         return self._tokens.all(texts)
 
 
-def _mean(numbers: Sequence[float]) -> float:
-    return float(np.mean(numbers))
+def _intervals(figures: Mapping[str, SystemFigure]) -> dict[str, tuple[float, float]]:
+    return {
+        name: (figure.interval.low, figure.interval.high)
+        for name, figure in figures.items()
+        if figure.interval is not None
+    }
 
 
 def _mean_classes(seeds: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
+    """Means over seeds; support is the same for all, and stays a whole number."""
     first, *others = seeds
-    if not others:
-        return {name: dict(figures) for name, figures in first.items()}
     return {
-        name: {key: figures[key] if key == "support" else _mean([one[name][key] for one in seeds]) for key in figures}
+        name: {
+            key: figures[key] if key == "support" or not others else float(np.mean([one[name][key] for one in seeds]))
+            for key in figures
+        }
         for name, figures in first.items()
     }
 
 
-def _spread(names: Sequence[str], by_seed: Mapping[str, Sequence[float | None]]) -> Seeds:
-    figures: dict[str, SeedSpread] = {
-        metric: {"mean": _mean(known), "sd": float(np.std(known, ddof=1)), "values": known}
-        for metric, values in by_seed.items()
-        if len(known := [value for value in values if value is not None]) == len(values)
-    }
-    return {"names": list(names), "figures": figures}
+def _seeds(names: Sequence[str], spreads: Mapping[str, SeedSpread | None]) -> Seeds:
+    figures = {name: spread.to_mapping() for name, spread in spreads.items() if spread is not None}
+    return {"names": list(names), "figures": cast("dict[str, SeedFigure]", figures)}
