@@ -1,0 +1,364 @@
+"""From tokens to observation chains: heads, and what modifies them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from llmrg.findings.graphs._scanner import Token
+
+__all__ = ["Head", "find_heads"]
+
+_DESCRIBING = frozenset({"shape", "degree"})
+_STATES = frozenset({"disease", "change", "normal"})
+_NOUNS = frozenset({"lesion", "shadow", "neutral"})
+_STRENGTH = frozenset({"明显", "显著"})
+_GAP = {"zh": 2, "en": 16}
+"""Characters between two tokens of one noun phrase, at most."""
+
+
+@dataclass(slots=True)
+class Head:
+    """The innermost node of a chain.
+
+    Args:
+        token: its index.
+        edges: (modifier, modified) by token index.
+        own_places: places of its own phrase, where they stand behind it.
+        denied_by: the cue that denies it.
+        gone_by: the word that says it is gone.
+        states: states that modify it, by token index.
+        denied_states: those of them that a cue denies.
+        places: where it lies.
+        uncertain: whether a hedge reaches it.
+    """
+
+    token: int
+    edges: list[tuple[int, int]] = field(default_factory=list)
+    own_places: list[int] = field(default_factory=list)
+    denied_by: int | None = None
+    gone_by: int | None = None
+    states: list[int] = field(default_factory=list)
+    denied_states: dict[int, int] = field(default_factory=dict)
+    places: list[int] = field(default_factory=list)
+    uncertain: bool = False
+
+
+def find_heads(tokens: list[Token], language: str) -> list[Head]:
+    """Return the heads of a sentence in reading order.
+
+    Args:
+        tokens: of one sentence.
+        language: ``zh`` or ``en``.
+    """
+    return _Chains(tokens, language).run()
+
+
+class _Chains:
+    def __init__(self, tokens: list[Token], language: str) -> None:
+        self._tokens = tokens
+        self._zh = language == "zh"
+        self._gap = _GAP[language]
+        self._heads: list[Head] = []
+        self._pending: list[int] = []
+        self._nouns: list[Head] = []
+        self._subject: Head | None = None
+        self._verb = False
+
+    def run(self) -> list[Head]:
+        clause = 0
+        for index, token in enumerate(self._tokens):
+            if token.clause != clause:
+                self._flush(index)
+                self._start_clause(index)
+                clause = token.clause
+            self._take(index, token)
+        self._flush(len(self._tokens))
+        self._heads.sort(key=lambda head: head.token)
+        return self._heads
+
+    def _start_clause(self, index: int) -> None:
+        goes_on = self._only_states(index)
+        if not goes_on:
+            self._nouns = []
+            self._subject = None
+        self._verb = False
+
+    def _only_states(self, index: int) -> bool:
+        """Whether the clause from ``index`` on tells of the noun of the clause before: it has states alone."""
+        clause = self._tokens[index].clause
+        roles = [
+            token.role
+            for token in self._tokens[index:]
+            if token.clause == clause and token.role not in ("comma", "end", "skip", "verb", "list", "degree", "denial")
+        ]
+        return bool(roles) and all(role in _STATES or role == "gone" for role in roles)
+
+    def _take(self, index: int, token: Token) -> None:
+        role = token.role
+        if role == "place":
+            self._take_place(index)
+        elif role == "degree":
+            if not self._strengthens(index, token):
+                self._pending.append(index)
+        elif role == "shape":
+            self._take_shape(index)
+        elif role in ("lesion", "shadow", "neutral", "margin"):
+            self._take_noun(index, token)
+        elif role in _STATES:
+            self._take_state(index, token)
+        elif role == "gone":
+            self._take_gone(index)
+        elif role == "list":
+            if not self._shapes_reach(index):
+                self._flush(index)
+        elif role == "verb":
+            self._flush(index)
+            self._verb = True
+        elif role in ("at", "denial", "denied", "stop", "emphasis"):
+            if not (role == "at" and self._state_of_noun(index)):
+                self._flush(index)
+            if role == "stop":
+                self._nouns, self._subject = [], None
+
+    def _strengthens(self, index: int, token: Token) -> bool:
+        """未见明显: a word that merely strengthens a denial is none of the observation."""
+        return self._zh and index > 0 and self._tokens[index - 1].role == "denial" and token.text in _STRENGTH
+
+    # -- looking ahead -----------------------------------------------------------------------------------------------
+
+    def _noun_ahead(self, index: int) -> Token | None:
+        """Return the noun that a describing word at ``index`` belongs to, if one follows in its phrase."""
+        before = self._tokens[index]
+        states = 0
+        for token in self._tokens[index + 1 :]:
+            if token.clause != before.clause or token.start - before.end > self._gap:
+                return None
+            if token.role in _NOUNS:
+                if self._zh and states and token.role != "shadow":
+                    return None
+                return token
+            if token.role in _STATES:
+                states += 1
+            elif token.role == "place" and self._zh:
+                return None
+            elif token.role == "list":
+                following = self._after(token)
+                if following is None or following.role not in ("shape", "disease", "degree"):
+                    return None
+            elif token.role not in ("shape", "degree", "place", "skip", "of"):
+                return None
+            before = token
+        return None
+
+    def _after(self, token: Token) -> Token | None:
+        return next((one for one in self._tokens if one.start >= token.end), None)
+
+    def _shapes_reach(self, index: int) -> bool:
+        """Whether describing words in front of a list mark belong to a noun behind it."""
+        if not self._pending:
+            return False
+        following = self._tokens[index + 1] if index + 1 < len(self._tokens) else None
+        if following is None or following.role not in ("shape", "degree", "shadow", "disease", "lesion"):
+            return False
+        shapes = any(self._tokens[one].role in ("shape", "disease") for one in self._pending)
+        if not shapes:
+            return False
+        if following.role == "lesion":
+            return self._touches_shadow(index + 1)
+        noun = following if following.role == "shadow" else self._noun_ahead(index + 1)
+        return noun is not None and (noun.role == "shadow" or not self._zh)
+
+    def _touches_shadow(self, index: int) -> bool:
+        """Whether only describing words stand between a lesion noun and a shadow noun."""
+        before = self._tokens[index]
+        for token in self._tokens[index + 1 :]:
+            if token.start != before.end:
+                return False
+            if token.role == "shadow":
+                return True
+            if token.role not in ("shape", "degree", "lesion", "of", "disease"):
+                return False
+            before = token
+        return False
+
+    def _state_of_noun(self, index: int) -> bool:
+        """Whether a preposition stands between a state and its noun: normal in size."""
+        following = self._tokens[index + 1] if index + 1 < len(self._tokens) else None
+        return bool(
+            not self._zh
+            and self._pending
+            and self._tokens[self._pending[-1]].role in _STATES
+            and following is not None
+            and following.role == "neutral"
+        )
+
+    # -- tokens ------------------------------------------------------------------------------------------------------
+
+    def _take_place(self, index: int) -> None:
+        joined = bool(index) and self._tokens[index - 1].role == "list"
+        if self._zh and not joined:
+            self._nouns = []
+        if self._zh:
+            self._subject = None
+
+    def _take_shape(self, index: int) -> None:
+        if self._noun_ahead(index) is None and self._verb and self._subject is not None:
+            self._describe(index, self._subject)
+        else:
+            self._pending.append(index)
+
+    def _take_noun(self, index: int, token: Token) -> None:
+        if token.role == "lesion" and self._zh and self._touches_shadow(index):
+            self._pending.append(index)
+            return
+        head = Head(index)
+        if token.role == "shadow":
+            self._adopt_density(index, head)
+        self._consume(head)
+        grouped = (
+            token.role in ("neutral", "margin")
+            and bool(self._nouns)
+            and index > 0
+            and self._tokens[index - 1].role == "list"
+            and not self._nouns[-1].states
+        )
+        if token.role in ("neutral", "margin"):
+            self._nouns = [*self._nouns, head] if grouped else [head]
+        else:
+            self._nouns = []
+        self._subject = head
+        self._heads.append(head)
+
+    def _adopt_density(self, index: int, head: Head) -> None:
+        """密度稍增高影: the density with its state says more of the shadow."""
+        if not self._zh or len(self._nouns) != 1 or not self._nouns[0].states:
+            return
+        noun = self._nouns[0]
+        if self._tokens[index - 1].end == self._tokens[index].start and index - 1 == noun.states[-1]:
+            self._heads.remove(noun)
+            head.edges += [*noun.edges, (noun.token, index)]
+
+    def _consume(self, head: Head) -> None:
+        """Let the describing words in front modify the head."""
+        for place, index in enumerate(self._pending):
+            token = self._tokens[index]
+            following = self._pending[place + 1] if place + 1 < len(self._pending) else None
+            target = head.token
+            if token.role == "degree" and following is not None and self._tokens[following].role in _STATES:
+                target = following
+            head.edges.append((index, target))
+            if token.role in _STATES:
+                head.states.append(index)
+        self._pending = []
+
+    def _describe(self, index: int, head: Head) -> None:
+        for degree in self._pending:
+            head.edges.append((degree, index))
+        self._pending = []
+        head.edges.append((index, head.token))
+
+    def _take_state(self, index: int, token: Token) -> None:
+        following = self._tokens[index + 1] if index + 1 < len(self._tokens) else None
+        noun = self._noun_ahead(index)
+        if noun is not None and not (self._zh and token.role == "normal"):
+            self._pending.append(index)
+            return
+        if not self._zh and following is not None and following.clause == token.clause:
+            in_size = (
+                following.role == "at"
+                and index + 2 < len(self._tokens)
+                and self._tokens[index + 2].role == "neutral"
+                and self._tokens[index + 2].clause == token.clause
+            )
+            if in_size or (following.role == "place" and not self._verb and not self._has_subject(index)):
+                self._pending.append(index)
+                return
+        degrees, self._pending = self._pending, []
+        targets = self._nouns or self._lesion_subject(index, token)
+        for head in targets:
+            if token.text == "消失" and self._tokens[head.token].role in ("lesion", "shadow"):
+                head.gone_by = index
+            head.edges.append((index, head.token))
+            head.edges += [(degree, index) for degree in degrees]
+            head.states.append(index)
+        if not targets or self._joint_subject(index):
+            head = Head(index)
+            head.edges += [(degree, index) for degree in degrees if not targets]
+            self._heads.append(head)
+
+    def _has_subject(self, index: int) -> bool:
+        clause = self._tokens[index].clause
+        return any(
+            token.clause == clause and token.role in ("place", "lesion", "neutral", "shadow")
+            for token in self._tokens[:index]
+        )
+
+    def _joint_subject(self, index: int) -> bool:
+        """Heart size and mediastinal contours are normal: whether a place joined to the noun shares the state."""
+        noun = self._nouns[-1].token if self._nouns else None
+        if noun is None or noun + 2 >= len(self._tokens):
+            return False
+        joint = self._tokens[noun + 1].role == "list" and self._tokens[noun + 2].role == "place"
+        return joint and noun + 2 < index
+
+    def _lesion_subject(self, index: int, token: Token) -> list[Head]:
+        """Return the lesion that a state tells of, in its clause."""
+        head = self._subject
+        if head is None:
+            return []
+        between = self._tokens[head.token + 1 : index]
+        if self._zh:
+            if any(one.role in ("list", "place") for one in between):
+                return []
+            return [head]
+        return [head] if self._verb and not any(one.role == "list" for one in between) else []
+
+    def _take_gone(self, index: int) -> None:
+        following = self._tokens[index + 1] if index + 1 < len(self._tokens) else None
+        if following is not None and (following.role == "of" or following.role == "lesion"):
+            self._tokens[index].role = "denial"
+            self._flush(index)
+            return
+        self._pending = []
+        clause = self._tokens[index].clause
+        heads = [head for head in self._heads if self._tokens[head.token].clause == clause]
+        if not heads:
+            heads = [head for head in self._heads if self._tokens[head.token].clause == clause - 1]
+        for head in heads:
+            if self._tokens[head.token].role in ("lesion", "shadow") and head.denied_by is None:
+                head.gone_by = index
+                head.edges.append((index, head.token))
+
+    # -- what is left over -------------------------------------------------------------------------------------------
+
+    def _flush(self, index: int) -> None:
+        """Give describing words and states without a noun their place."""
+        pending, self._pending = self._pending, []
+        degrees: list[int] = []
+        for one in pending:
+            token = self._tokens[one]
+            if token.role == "degree":
+                degrees.append(one)
+                continue
+            head = Head(one)
+            head.edges += [(degree, one) for degree in degrees]
+            degrees = []
+            head.own_places = [
+                place
+                for place in range(one + 1, index)
+                if self._tokens[place].role == "place" and self._tokens[place].clause == token.clause
+            ]
+            self._heads.append(head)
+            self._subject = self._subject or head
+        if degrees and self._subject is not None and self._tells_degree(degrees[0]):
+            self._subject.edges += [(degree, self._subject.token) for degree in degrees]
+
+    def _tells_degree(self, index: int) -> bool:
+        """Whether a degree behind its noun tells of it: effusion is small, 积液少量."""
+        head = self._subject
+        if head is None or head.token > index or self._tokens[head.token].clause != self._tokens[index].clause:
+            return False
+        between = self._tokens[head.token + 1 : index]
+        if any(one.role in ("place", "list", "at", "denial") for one in between):
+            return False
+        return self._verb or self._tokens[index - 1].end == self._tokens[index].start

@@ -1,0 +1,286 @@
+"""Where each observation lies."""
+
+from __future__ import annotations
+
+from llmrg.findings.graphs._chains import Head
+from llmrg.findings.graphs._scanner import Token
+
+__all__ = ["PlaceEdges", "find_places"]
+
+PlaceEdges = list[tuple[int, int]]
+"""Places that modify places, by token index."""
+
+_NP = frozenset({"shape", "degree", "disease", "change", "normal", "place", "skip", "lesion", "of"})
+_FITTING: dict[str, frozenset[str]] = {
+    "lung": frozenset({"lung", "airway", "hilum", ""}),
+    "pleura": frozenset({"pleura", ""}),
+    "bone": frozenset({"bone", ""}),
+    "device": frozenset(),
+    "heart": frozenset(),
+}
+
+
+def find_places(tokens: list[Token], heads: list[Head], language: str) -> tuple[PlaceEdges, set[int]]:
+    """Give each head its places.
+
+    Args:
+        tokens: of one sentence.
+        heads: of the same; their ``places`` are filled in.
+        language: ``zh`` or ``en``.
+
+    Returns:
+        Edges between places, and places that are none (the lesser side of a comparison).
+    """
+    return _Places(tokens, heads, language).run()
+
+
+class _Places:
+    def __init__(self, tokens: list[Token], heads: list[Head], language: str) -> None:
+        self._tokens = tokens
+        self._heads = heads
+        self._zh = language == "zh"
+        self._edges: PlaceEdges = []
+        self._dropped: set[int] = set()
+        self._taken: set[int] = set()
+        self._groups = self._find_groups()
+
+    def run(self) -> tuple[PlaceEdges, set[int]]:
+        self._emphasise()
+        for head in self._heads:
+            if self._tokens[head.token].role == "margin":
+                continue
+            places = self._own(head) or self._behind(head) if not self._zh else []
+            places = places or self._subject(head) or (self._behind(head) if self._zh else [])
+            if not places:
+                places = self._carried(head)
+            head.places = list(dict.fromkeys(places))
+        return self._edges, self._dropped
+
+    def _find_groups(self) -> dict[int, list[int]]:
+        """Return, for each place, all places that are joined to it by list marks."""
+        groups: dict[int, list[int]] = {}
+        last: int | None = None
+        for index, token in enumerate(self._tokens):
+            if token.role != "place":
+                if token.role not in ("list", "skip"):
+                    last = None
+                continue
+            joined = last is not None and any(one.role == "list" for one in self._tokens[last + 1 : index])
+            if joined and last is not None:
+                groups[last].append(index)
+                groups[index] = groups[last]
+            else:
+                groups[index] = [index]
+            last = index
+        return groups
+
+    def _region(self, place: int) -> str:
+        return self._tokens[place].region
+
+    # -- emphasis ----------------------------------------------------------------------------------------------------
+
+    def _emphasise(self) -> None:
+        """Join a place that is named for emphasis to the place of the whole."""
+        for index, token in enumerate(self._tokens):
+            if token.role != "place":
+                continue
+            following = self._tokens[index + 1] if index + 1 < len(self._tokens) else None
+            before = self._tokens[index - 1] if index else None
+            marked = following is not None and following.role == "emphasis" and following.clause == token.clause
+            if not self._zh and before is not None and before.role in ("emphasis", "at") and not marked:
+                marked = any(one.role == "emphasis" for one in self._tokens[max(0, index - 2) : index])
+                if marked and "than" in self._tokens[index - 1].text:
+                    self._dropped.add(index)
+                    continue
+            if self._zh and not marked:
+                marked = self._bare_emphasis(index)
+            if not marked:
+                continue
+            whole = self._whole(index)
+            if whole is not None:
+                self._edges.append((index, whole))
+                self._taken.add(index)
+
+    def _bare_emphasis(self, index: int) -> bool:
+        """右侧明显: a clause of a place and a degree alone."""
+        clause = self._tokens[index].clause
+        rest = [t for t in self._tokens if t.clause == clause and t.role not in ("comma", "end", "skip", "verb")]
+        return (
+            clause > 0
+            and len(rest) == 2
+            and rest[0] is self._tokens[index]
+            and rest[1].role == "degree"
+            and rest[1].text in ("明显", "显著", "较明显", "较重", "重", "严重")
+        )
+
+    def _whole(self, index: int) -> int | None:
+        """Return the place of the observation in front."""
+        for place in range(index - 1, -1, -1):
+            if self._tokens[place].role == "place" and place not in self._dropped:
+                return place
+        return None
+
+    # -- the places of a head ----------------------------------------------------------------------------------------
+
+    def _own(self, head: Head) -> list[int]:
+        """Return the adjectives of place of an English noun phrase, or what an attributive state stands before."""
+        if head.own_places:
+            return self._take(head.own_places)
+        found: list[int] = []
+        if self._tokens[head.token].role in ("disease", "change", "normal"):
+            return []
+        for index in range(head.token - 1, -1, -1):
+            token = self._tokens[index]
+            if token.role not in _NP or token.clause != self._tokens[head.token].clause or self._is_head(index):
+                break
+            if token.role == "of":
+                break
+            if token.role == "place" and index not in self._dropped:
+                if self._closed(index, head.token):
+                    break
+                found = self._groups[index] + found
+        if not found:
+            return []
+        behind = self._behind(head, sides=True)
+        return self._combine(found, behind)
+
+    def _closed(self, place: int, head: int) -> bool:
+        """Whether a place in front of a noun belongs to an earlier phrase: in the left lung patchy opacity."""
+        return place > 0 and self._tokens[place - 1].role == "at" and place + 1 != head
+
+    def _is_head(self, index: int) -> bool:
+        return any(head.token == index for head in self._heads)
+
+    def _take(self, places: list[int]) -> list[int]:
+        self._taken.update(places)
+        return places
+
+    def _combine(self, found: list[int], more: list[int]) -> list[int]:
+        """Pieces of one place apart from each other: the bare piece says more of the other."""
+        self._taken.update(found)
+        merged = [place for place in dict.fromkeys((*found, *more))]
+        organs = [place for place in merged if self._region(place)]
+        bare = [place for place in merged if not self._region(place)]
+        if organs and bare:
+            self._edges += [(piece, organs[-1] if len(found) == 1 else organs[0]) for piece in bare]
+            self._taken.update(bare)
+            return organs
+        return merged
+
+    def _behind(self, head: Head, *, sides: bool = False) -> list[int]:
+        """Return the place behind a preposition (English, also an adverb of side), of the same clause."""
+        own = self._tokens[head.token]
+        joined = False
+        of_place = False
+        for index in range(head.token + 1, len(self._tokens)):
+            token = self._tokens[index]
+            if token.clause != own.clause or token.role in ("denial", "stop", "margin"):
+                return []
+            if token.role == "list":
+                joined = True
+            elif token.role in ("at", "of"):
+                of_place = True
+            elif token.role == "place":
+                if index in self._dropped or index in self._taken and not joined:
+                    return []
+                adverb = not self._zh and token.text in ("bilaterally", "unilaterally", "bibasally", "diffusely")
+                after_preposition = index > 0 and self._tokens[index - 1].role in ("at", "of", "skip") and of_place
+                if after_preposition or adverb or (not self._zh and token.text in ("left", "right") and sides):
+                    return self._nested(index)
+                if self._zh or not joined:
+                    return []
+                of_place = False
+            elif self._is_head(index) and not joined:
+                return []
+            elif self._is_head(index) and sides:
+                return []
+        return []
+
+    def _nested(self, index: int) -> list[int]:
+        """Lower lobe of the right lung, lateral wall on the left: the second place modifies the first."""
+        group = self._groups[index]
+        last = group[-1]
+        following = self._tokens[last + 1 : last + 4]
+        if not self._zh and following and following[0].role in ("of", "at") and following[0].text in ("of", "on", "in"):
+            place = next((n for n in range(last + 2, last + 4) if n < len(self._tokens)), None)
+            while place is not None and place < len(self._tokens) and self._tokens[place].role == "skip":
+                place += 1
+            if place is not None and place < len(self._tokens) and self._tokens[place].role == "place":
+                self._edges += [(place, one) for one in group]
+                self._taken.add(place)
+        return self._take(list(group))
+
+    def _subject(self, head: Head) -> list[int]:
+        """Return the nearest place in front, in the same clause."""
+        own = self._tokens[head.token]
+        start = head.token
+        if self._zh:
+            start = min([head.token, *(edge[0] for edge in head.edges)])
+        crossed = False
+        for index in range(head.token - 1, -1, -1):
+            token = self._tokens[index]
+            if token.clause != own.clause:
+                break
+            if token.role == "place" and index not in self._dropped and index not in self._emphasised:
+                if not self._zh and index in self._taken and not self._serves_list(index):
+                    continue
+                if self._zh and own.region == "bone" and self._region(index) not in ("bone", "", "wall"):
+                    continue
+                if own.region == "device" and not self._zh and index in self._taken:
+                    continue
+                group = self._groups[index]
+                pieces = self._pieces(group[0], crossed) if self._zh else []
+                return self._combine(list(group), pieces) if pieces else list(group)
+            crossed = crossed or (index < start and self._is_head(index))
+        return []
+
+    @property
+    def _emphasised(self) -> set[int]:
+        return {source for source, _ in self._edges if not self._zh or self._is_emphasis(source)}
+
+    def _is_emphasis(self, place: int) -> bool:
+        following = self._tokens[place + 1] if place + 1 < len(self._tokens) else None
+        return following is not None and (following.role == "emphasis" or self._bare_emphasis(place))
+
+    def _serves_list(self, place: int) -> bool:
+        """Whether an adjective of place serves the whole list behind it: it names a side."""
+        text = self._tokens[place].text
+        sided = ("left", "right", "bi", "both", "lll", "lul", "rll", "rul", "rml")
+        return text.startswith(sided)
+
+    def _pieces(self, place: int, crossed: bool) -> list[int]:
+        """Return bare pieces in front of a place without a side: 左侧少量胸腔积液."""
+        if self._tokens[place].text[0] in "左右双两" or not self._region(place):
+            return []
+        for index in range(place - 1, -1, -1):
+            token = self._tokens[index]
+            if token.clause != self._tokens[place].clause or self._is_head(index):
+                return []
+            if token.role == "place":
+                return [] if self._region(index) or token.role == "list" else [index]
+            if token.role == "list":
+                return []
+        return []
+
+    def _carried(self, head: Head) -> list[int]:
+        """Return the nearest fitting place of the clauses before."""
+        own = self._tokens[head.token]
+        if own.role in ("degree",):
+            return []
+        for index in range(head.token - 1, -1, -1):
+            token = self._tokens[index]
+            if token.role != "place" or token.clause == own.clause or index in self._dropped:
+                continue
+            if index in self._emphasised:
+                continue
+            fitting = _FITTING.get(own.region)
+            if own.role == "shape":
+                fitting = _FITTING["lung"]
+            if fitting is None or self._region(index) in fitting:
+                if not self._located(index):
+                    continue
+                return list(self._groups[index])
+        return []
+
+    def _located(self, place: int) -> bool:
+        return any(place in head.places for head in self._heads)
