@@ -33,23 +33,25 @@ PHRASES: dict[str, _Entry] = {
         r"|coarsened|coarse|exaggerated)",
     ),
     "patchy_opacity": (
-        "opac infiltr haz ground airspace air-space alveolar densit reticul interstitial shadow veil white",
+        "opac opaq infiltr haz ground airspace air alveolar densit reticul interstitial shadow veil white",
         r"opaci\w+|opaque|infiltrat(?:e|es|ion|ions|ive changes?)\b|hazin\w+|\bhaze\b|\bhazy\b(?! opac)|ground[- ]glass"
         r"(?! opac)|(?:airspace|air[- ]space|alveolar) (?:disease|process)\w*"
-        rf"|(?:increased|ill-defined|patchy|streaky|hazy|subtle|faint|vague|airspace|air space|retrocardiac|perihilar"
-        rf"|parenchymal|confluent|alveolar|interstitial|basilar|bibasilar) {_W}{{0,2}}?densit(?:y|ies)"
+        r"|(?:increased|ill-defined|patchy|streaky|hazy|subtle|faint|vague|airspace|air space|retrocardiac|perihilar"
+        r"|parenchymal|confluent|alveolar|interstitial|basilar|bibasilar) (?:(?!nodul|calci|metal|bon"
+        r"|mass)[\w-]+ ){0,2}?densit(?:y|ies)"
         r"|densit(?:y|ies) (?:is |are )?increased"
-        r"|reticula\w*|reticulonodular\w*|reticulations?|interstitial (?:pattern|changes?|disease|infiltrat\w+|process)"
-        r"|(?<!nipple )(?<!breast )(?<!cardiac )(?<!heart )(?<!thymic )\bshadow(?:ing|s)\b|white-?out",
+        r"|reticula\w*|reticulonodular\w*|interstitial infiltrat\w+"
+        r"|(?<!nipple )(?<!breast )(?<!cardiac )(?<!heart )(?<!thymic )(?<!vascular )\bshadow(?:ing|s)\b|white-?out",
     ),
     "consolidation": ("consolid", r"\b(?:non-?)?consolidat\w*"),
     "nodule": (
         "nodul mass les cavit neoplas malign metasta carcino tumo cancer coin bronchogenic",
-        r"(?<!reticulo)(?<!fibro)nodul\w*|\bmass(?:es)?\b|\bmass-?like\b"
+        r"(?<!reticulo)nodul\w*|\bmass(?:es)?\b|\bmass-?like\b"
         r"|(?:lung|pulmonary|nodular|cavitary|cavitating|parenchymal|lobe|coin|mass) lesions?"
         r"|\bcavit(?:ary|ations?|ating)\b(?! lesion)"
         r"|(?<!thoracic )(?<!pleural )(?<!chest )(?<!abdominal )(?<!medullary )\bcavit(?:y|ies)\b|neoplas\w+"
-        r"|malignan\w+|metasta\w+|carcinoma\w*|(?:lung|bronchogenic|pulmonary) cancer|tumou?rs?\b",
+        r"|(?:lung|pulmonary|primary|bronchogenic) malignan\w+|(?:lung|pulmonary) metasta\w+|metasta(?:sis|ses)\b"
+        r"|metastatic (?:nodul|lesion|deposit)\w*|carcinoma\w*|(?:lung|bronchogenic|pulmonary) cancer|tumou?rs?\b",
     ),
     "atelectasis": (
         "atelec collaps",
@@ -80,8 +82,8 @@ PHRASES: dict[str, _Entry] = {
         "blunt costophrenic",
         rf"blunt\w* {_W}{{0,5}}?(?:costophrenic(?: angles?| sulc\w+| recess\w*)?|sulc\w+|\bangles?|recess\w*"
         rf"|\bcpa?s?\b)"
-        rf"|(?:costophrenic|sulc\w+|\bcp angles?) {_W}{{0,6}}?(?:blunt\w*|obscur\w*|effac\w*|obliterat\w*)"
-        rf"|(?:obscur\w+|effac\w+|obliterat\w+) {_W}{{0,4}}?costophrenic(?: angles?| sulc\w+)?",
+        rf"|(?:costophrenic|sulc\w+|\bcp angles?) {_W}{{0,6}}?(?:blunt\w*|effac\w*|obliterat\w*)"
+        rf"|(?:effac\w+|obliterat\w+) {_W}{{0,4}}?costophrenic(?: angles?| sulc\w+)?",
     ),
     "pleural_thickening": (
         "pleur cap fibrothora apical",
@@ -95,7 +97,7 @@ PHRASES: dict[str, _Entry] = {
         "cardiomegal heart cardiac cardio ctr",
         rf"cardiomegaly|borderline {_W}{{0,2}}?(?:heart|cardiac)(?: size| silhouette| enlargement)?"
         rf"|(?:cardiac|heart) enlargement|{_BIG} {_W}{{0,2}}?(?:of the |of |in )?(?:the )?(?:heart\b|cardiac\b)"
-        r"(?! and mediast| or mediast| mediast| failure)(?: size| silhouette| shadow| contours?)?"
+        r"(?! apex| border| and mediast| or mediast| mediast| failure)(?: size| silhouette| shadow| contours?)?"
         rf"|{_HEART},? (?:{_STOP}[\w/,-]+ ){{0,6}}?(?:enlarged\b|enlargement|increased?\b|large\b|big\b|borderline\w*"
         rf"|cardiomegal\w+|prominent(?!ly)(?= in size|\.|,|$))"
         rf"|{_HEART}(?: size)? {_BE}(?:at )?(?:\w+ )?(?:upper limits?(?: of)?(?: normal)?|top[- ]normal|normal) (?:or"
@@ -135,23 +137,25 @@ PHRASES: dict[str, _Entry] = {
         r"|\bdrains?\b|\bstents?\b|prosthe(?:tic|sis|ses)|valve (?:replacement|prosthesis|repair)|valvular prosthes\w+"
         r"|(?:mitral|aortic|tricuspid|artificial|mechanical|bioprosthetic) valve(?= (?:ring|in|is|prosth|repl))"
         r"|\bhardware\b|fixation|\bplates?\b(?![- ]like)|\bscrews?\b|\brods\b|arthroplast\w+"
-        r"|(?:sternal|sternotomy|cerclage|wire) (?:sutures?|wires?|cerclage)|\bwires\b|intubat\w+|extubat\w+"
+        r"|(?:sternal|sternotomy|cerclage|wire) (?:sutures?|wires?|cerclage)|\bwires\b|(?<!ex)intubat\w+"
         r"|(?:support|medical|monitoring|assist|implanted|cardiac|closure|electronic|pacing|implantable|occluder"
         r"|venous access|access) (?:\w+ )?devices?|swan-?ganz|\bshunt\b|tracheostomy|balloon pump|\biabp\b|\blvad\b"
         r"|\bett\b|\bu[av]c\b|\bcvc\b|\b[no]gt\b|\bdobb?hoff\b|pigtail|cannulae?s?\b|\b(?:ivc|vena cava) filter"
         r"|stimulators?|loop recorder"
-        r"|embolization coils?|\bsheath\b|gastrostomy|\becmo\b|(?:septal )?occluder|electrodes?",
+        r"|embolization coils?|\bsheath\b|gastrostomy|\becmo\b|(?:septal )?occluder|electrodes?|apparatus"
+        r"|support hardware",
     ),
 }
 
 NORMALS: dict[str, _Entry] = {
+    "support_device": ("extub", r"extubat\w+"),
     "increased_lung_markings": (
         "marking vascul",
         rf"(?:vascularity|vasculature|markings|vascular pattern) (?:is |are |appears? |remains? )?{_W}{{0,3}}?{_NORMAL}"
         rf"|normal {_W}{{0,1}}?(?:vascular\w*|vasculature|markings|lung markings)(?: pattern)?",
     ),
     "patchy_opacity": (
-        "lung clear pulmon parenchym air",
+        "lung clear pulmon parenchym air normal unremark",
         r"\blungs?(?: fields?| zones?| parenchyma| bases| apices)? (?:(?!no\b|not\b|without\b|costo|in\b|of\b|volume"
         r"|disease|"
         r"marking|silhou|vascul|hypo|heart|mediast)[\w/,-]+ ){0,7}?(?:clear\b(?! of)|unremarkable"
@@ -159,6 +163,8 @@ NORMALS: dict[str, _Entry] = {
         r"|clear (?:\w+ )?(?:lungs?|chest)\b|\b(?:normal|unremarkable) (?:appearing |appearance of the )?lungs?\b"
         r"(?! vol| vasc| mark)"
         r"|lung (?:volumes|fields) (?:are )?normal and clear"
+        r"|(?:normal|unremarkable) (?:appearance of the )?(?:heart|cardi\w+|mediast\w+)[\w, -]{0,40}?\blungs?\b(?! vol"
+        r"| base)"
         r"|no (?:\w+ ){0,2}?(?:active|acute) (?:\w+ )?(?:lung|pulmonary|parenchymal|airspace|air space) (?:disease"
         r"|abnormalit\w+|process\w*|findings?|infiltrat\w+|patholog\w+|change)"
         r"|(?:no|without) (?:focal |acute )?(?:lung|pulmonary|parenchymal) (?:parenchymal )?(?:abnormalit\w+|disease)"
@@ -208,8 +214,8 @@ BLANKS: _Entry = (
     r"|laryngeal|subglottic|leg|pedal) o?edema|breast (?:mass|implant|tissue|shadow)\w*|mass effect"
     r"|(?:bony?|osseous|rib|sclerotic|lytic) (?:lesion|densit|metasta)\w*|soft tissue densit\w+"
     r"|(?:vertebral|compression)(?: body)? (?:\w+ )?collapse|collapsed vertebra\w*|(?:tracheal|airway) collapse"
-    r"|kerley b? ?lines?|eustachian tube|(?:metallic|bone|bony) densit\w+|nipple shadow\w*|skin ?folds?"
-    r"|port of|infection control|granulomatous (?:infection|disease)"
+    r"|eustachian tube|nipple shadow\w*|skin ?folds?"
+    r"|port of|infection control|granulomatous infection"
     r"|(?<!no )(?<!any )(?:known |personal |family |past |prior |remote |clinical )?history of [^.;,]*"
     r"|\bhistory ?: ?[^.;]*"
     r"|(?:to |for |further )?(?:evaluation|evaluate|assess\w*) (?:for|of) (?:the )?(?:possible |any )?[^.;,]*"
@@ -217,13 +223,13 @@ BLANKS: _Entry = (
     r"|(?:clinical )?(?:symptoms|signs and symptoms) of [^.;,]*|correlat\w+ (?:\w+ ){0,6}?(?:for|with) [^.;,]*"
     r"|if (?:there (?:is|are|remains) )?(?:[\w-]+ ){0,3}?(?:concern|suspicion|question) (?:for|of) [^.;,]*"
     r"|(?:clinical|continued|persistent) (?:concern|suspicion) (?:for|of) [^.;,]*|risk (?:factors? )?(?:for|of) [^.;,]*"
-    r"|(?:sternal|lead|leads|wires?|screws?|hardware) (?:\w+ )?(?:is |are |appears? )?(?:\w+ )?fractured?"
+    r"|(?:sternal|pacemaker|catheter|plate|leads?|wires?|screws?|hardware)\b[^.;]*?\b(?P<part>fractured)\b"
     r"|fractur\w+ (?:of (?:the )?)?(?:\w+ ){0,3}?(?:wires?|leads?|screws?|sternotomy|xxxx xxxx)"
     r"|(?:obscures?|obscured|limits?|preclud\w+) (?:the )?(?:evaluation|assessment|detection) (?:for|of) [^.;,]*"
     r"|(?:could|may|might) (?:obscure|mask|hide) [^.;,]*|treat(?:ed|ment) for [^.;,]*"
     r"|(?:fractures?|pneumothora\w+|nodules?|effusions?|infiltrates?) (?:may|might|could) (?:not be|be (?:obscured"
     r"|missed|hidden|masked|occult|radiographically occult))[^.;,]*"
-    r"|(?:lymph node|nodal|lymphadenopath\w+|thyroid|hilar) (?:metasta\w+|nodules?)|masectomy",
+    r"|(?:lymph node|nodal|lymphadenopath\w+|thyroid) (?:metasta\w+|nodules?)|masectomy",
 )
 
 # Statements that nothing at all is wrong.

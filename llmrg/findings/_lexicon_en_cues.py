@@ -7,11 +7,12 @@ from typing import Literal
 
 __all__ = ["CUES", "CueKind", "Starters"]
 
-CueKind = Literal["pseudo", "neg", "neg_after", "unc", "unc_after", "unc_both", "evoke", "either", "stop"]
+CueKind = Literal["pseudo", "neg", "neg_after", "unc", "unc_after", "unc_both", "evoke", "either", "stop", "aside"]
 """What a cue does: ``pseudo`` nothing, though it looks like one; ``neg`` and ``unc`` reach what follows,
 ``neg_after`` and ``unc_after`` what precedes, ``unc_both`` what follows or, where no finding does, what precedes;
 ``evoke`` is a doubt that an earlier negation reaches through (nothing to suggest pneumonia); ``either`` doubts its two
-neighbours; ``stop`` ends a statement."""
+neighbours; ``stop`` ends a statement; ``aside`` ends the reach of a cue in front, while what follows it still speaks
+of the finding before it (effusion, in the setting of failure, is possible)."""
 Starters = dict[str, list[tuple[CueKind, re.Pattern[str]]]]
 
 _SEEN = (
@@ -51,7 +52,7 @@ _TABLE: tuple[tuple[CueKind, str, str], ...] = (
     (
         "pseudo",
         "not",
-        r" (?:so )?(?:well|fully|completely|optimally|adequately|entirely)[- ](?:seen|visuali\w+|eval\w+"
+        r" (?:so )?(?:fully|completely|optimally|adequately|entirely)[- ](?:seen|visuali\w+|eval\w+"
         r"|assess\w+|includ\w+|delineat\w+|characteri\w+|defined|aerated|expanded)",
     ),
     ("pseudo", "not", r" (?:only|included|imaged|evaluated|assessed|required|necessarily)"),
@@ -83,7 +84,7 @@ _TABLE: tuple[tuple[CueKind, str, str], ...] = (
         r" (?:possible|suspected|questioned|likely|probable|questionable|equivocal|favou?red|uncertain|doubtful"
         r"|conceivable"
         r"|suggested|raised|entertained|considered|indeterminate|not certain|not excluded|not ruled out"
-        r"|(?:a |an |the )?(?:\w+ )?(?:consideration|possibility|concern|differential)|of concern"
+        r"|(?:a |an |the )?(?:\w+ )?(?:consideration|possibility|concern\b|differential)|of concern"
         r"|in the differential\w*"
         r"(?: diagnosis)?)(?! to |ly| that| an? | the | due| related| secondary| represent\w*| reflect\w*| from| for "
         r"| as "
@@ -99,7 +100,7 @@ _TABLE: tuple[tuple[CueKind, str, str], ...] = (
     ),
     ("unc_after", "should", r" (?:also )?be (?:considered|suspected|excluded)"),
     ("unc_after", "possible probable likely suspected questionable", r"(?=\s*(?:[.,;)]|$))"),
-    ("unc_after", "?", r""),
+    ("unc_both", "?", r""),
     # -- doubt about what follows, or what precedes where nothing follows
     (
         "unc_both",
@@ -113,6 +114,8 @@ _TABLE: tuple[tuple[CueKind, str, str], ...] = (
         "is are was were has have had be being can cannot could does do did",
         rf"(?: ?not| no longer|n't) (?:be |been )?(?:[\w-]+ ){{0,2}}?{_SEEN}",
     ),
+    ("neg_after", "not", r" well[- ](?:seen|visuali\w+)"),
+    ("pseudo", "not", r" well"),
     ("neg_after", "not", rf" (?:[\w-]+ ){{0,2}}?{_SEEN}"),
     ("neg_after", "no", rf" longer (?:\w+ )?(?:{_SEEN}|a concern|as )"),
     (
@@ -138,8 +141,10 @@ _TABLE: tuple[tuple[CueKind, str, str], ...] = (
         "neg_after",
         "has have been was were is are",
         r"(?: been| (?:now|since|subsequently|also|both|all|recently|interval))*"
-        r" (?:removed|discontinued|withdrawn|pulled|explanted|taken out)",
+        r" (?:removed|discontinued|withdrawn(?! slightly| \d| to| by| into| and| from|\w)|pulled(?! back)|explanted"
+        r"|taken out)",
     ),
+    ("neg_after", "removal extraction explantation", r"(?! of\b)"),
     ("neg_after", "excluded", r"(?=\s*(?:[.,;)]|$))"),
     ("neg_after", "ruled", r" out(?=\s*(?:[.,;)]|$))"),
     ("neg_after", "removed withdrawn discontinued", r"(?=\s*(?:[.,;)]|$))"),
@@ -165,7 +170,7 @@ _TABLE: tuple[tuple[CueKind, str, str], ...] = (
     (
         "evoke",
         "suspicious concerning concern concerns worrisome worrying suspicion",
-        r"(?: for| of| about| regarding)?",
+        r" (?:for|of|about|regarding)\b",
     ),
     # -- negation of what follows
     (
@@ -191,7 +196,7 @@ _TABLE: tuple[tuple[CueKind, str, str], ...] = (
     (
         "neg",
         "no not without w/o nor neither never none excludes excluding lacks denies removed against inconsistent non "
-        "zero cannot don't doesn't isn't aren't",
+        "zero nothing cannot don't doesn't isn't aren't",
         r"",
     ),
     # -- doubt of what follows
@@ -202,9 +207,10 @@ _TABLE: tuple[tuple[CueKind, str, str], ...] = (
         "favour favours favoured favouring question questionable questionably questions differential borderline "
         "equivocal presumed presumably presumptive consideration considerations potential potentially perhaps "
         "conceivably "
-        "conceivable may might could consider considered maybe query ?suspicious uncertain",
+        "conceivable may might could consider considered maybe query uncertain doubtful",
         r"",
     ),
+    ("unc", "upper top", r"[- ](?:limits? )?(?:of )?normal (?:or|to)"),
     ("unc", "thought felt believed", r" (?:likely )?to (?:represent|reflect|be (?:due|related|secondary))"),
     ("unc", "raises raise raising", r" (?:the )?(?:question|possibility|concern|suspicion)"),
     ("unc", "less", r" likely"),
@@ -212,16 +218,17 @@ _TABLE: tuple[tuple[CueKind, str, str], ...] = (
     # -- where a statement ends
     (
         "stop",
-        "but however although though otherwise while whereas except besides yet i superimposed despite given "
+        "but however although though otherwise while whereas except besides yet i despite "
         "whilst excepting nevertheless nonetheless",
         r"",
     ),
-    ("stop", "there", r" (?:is|are|was|were|has|have|may|might|appears?|remains?|also)\b"),
+    ("stop", "there", r"(?= (?:is|are|was|were|has|have|may|might|appears?|remains?|also)\b)"),
     ("stop", "other", r" than"),
     ("stop", "aside apart", r" from"),
-    ("stop", "in", r" the setting of| addition"),
-    ("stop", "on", r" (?:a |the )?background of"),
-    ("stop", "status post after following", r""),
+    ("aside", "in", r" the setting of| addition"),
+    ("aside", "on", r" (?:a |the )?background of"),
+    ("aside", "superimposed", r" (?:on|upon)"),
+    ("aside", "status post after following given", r""),
     ("stop", "since with", r"(?: \w+){0,3} in (?:place|situ)"),
     ("stop", "and", r" (?:there|the|this|these|it|has|is|are|shows?)\b"),
     ("stop", ",", r" (?:and )?(?:there|the|this|these|it|findings?|is|are|has|have|shows?|which)\b"),

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from llmrg.findings._lexicon_en import BLANKS, GLOBALLY_NORMAL, NORMALS, PHRASES
 from llmrg.findings._lexicon_en_cues import CUES, CueKind
+from llmrg.findings._lexicon_en_wider import WIDER_NORMALS, WIDER_PHRASES
 from llmrg.findings._lexicon_en_words import (
     ADDS,
     LEVEL,
@@ -30,22 +31,41 @@ _WORD = re.compile(r"[a-z0-9_]+(?:['’][a-z]+)?|[^\sa-z0-9_]")
 _WORDS_KEPT = 1 << 15
 _ADJOINING = 12
 """Letters between two findings of one phrase, at most: nodular-like opacity."""
-_NO_SIDE = frozenset({"support_device", "rib_fracture", "cardiomegaly", "enlarged_mediastinum"})
+_NO_SIDE = frozenset(
+    {
+        *(
+            "support_device",
+            "rib_fracture",
+            "cardiomegaly",
+            "enlarged_mediastinum",
+            "mediastinal_shift",
+            "aortic_change",
+        ),
+        *("scoliosis", "degenerative_spine", "postoperative", "foreign_body", "free_air", "hernia"),
+    }
+)
 """Observations whose side says nothing of findings after them."""
 _SIGN = "blunting"
 _SIGN_OF = "pleural_effusion"
 _CONNECT = re.compile(r"\b(?:and|or|nor|with|of|representing|reflecting|consistent with|compatible with)\b|/|&")
 _VERB = re.compile(r"\b(?:is|are|was|were|has|have|may|might|could|remains?|appears?|there)\b")
 _FILLER = re.compile(
-    r"(?:[\s,]|\b(?:a|an|any|the|acute|focal|large|new|evidence|of|for|definite|significant|obvious|gross|overt|discrete"
-    r"|radiographic|visible|convincing|right|left|signs?|features?|to|suggest\w*|be|there|is|are|confluent|further|other"
+    r"(?:[\s,]|\b(?:a|an|any|the|acute|focal|large|new|evidence|of|for|definite|significant|obvious|gross|overt"
+    r"|discrete"
+    r"|radiographic|visible|convincing|right|left|signs?|features?|to|suggest\w*|be|there|is|are|confluent|further"
+    r"|other"
     r"|additional|residual|recurrent|developing|likely|represent|reflect|due|be|which|that|in|part|an|early)\b)+"
 )
 _AGED = re.compile(
     r"(?:be )?(?:an? |the )?(?:old|chronic\w*|healed|remote|subacute|post-?(?:surgical|operative|traumatic)\w*|benign"
     r"|calcified|longstanding|long-standing|physiologic|positional|artifact\w*|reactive|degenerative|congenital)\b"
 )
-_EARLIER = re.compile(r"(?:not (?:as )?|less )$")
+_DEGREE_AHEAD = re.compile(
+    r"(?::|[^,;.:]{0,40},)\s*(?:now |currently |overall |probably |which is |still )?"
+    r"(?=small|moderate|large|mild|trace|tiny|minimal|severe|massive|extensive|marked)"
+)
+_JOINED = re.compile(r",?(?: and/or| and| or| with|/|,) ?(?:(?!right|left|bilat)[\w-]+ ){0,2}$")
+_OR = re.compile(r"(?: \w+){0,2},? (?:and/)?or (?:(?!no\b|not\b|without\b)[\w-]+ ){0,3}$")
 _DENIED_SIZE = re.compile(r"(?:large|sizable|sizeable|significant|gross|layering|massive|big|new)\W+(?:\w+\W+){0,3}$")
 
 
@@ -65,7 +85,10 @@ class _Cue:
 
 
 def _patterns() -> tuple[tuple[str, bool, re.Pattern[str]], ...]:
-    tables: tuple[tuple[bool, Mapping[str, tuple[str, str]]], ...] = ((False, PHRASES), (True, NORMALS))
+    tables: tuple[tuple[bool, Mapping[str, tuple[str, str]]], ...] = (
+        (False, PHRASES | WIDER_PHRASES),
+        (True, NORMALS | WIDER_NORMALS),
+    )
     return tuple(
         (observation, normal, re.compile(pattern))
         for normal, table in tables
@@ -74,7 +97,7 @@ def _patterns() -> tuple[tuple[str, bool, re.Pattern[str]], ...]:
 
 
 def _beginnings() -> tuple[tuple[str, ...], ...]:
-    entries = [*PHRASES.values(), *NORMALS.values(), BLANKS, GLOBALLY_NORMAL]
+    entries = [*(PHRASES | WIDER_PHRASES).values(), *(NORMALS | WIDER_NORMALS).values(), BLANKS, GLOBALLY_NORMAL]
     return tuple(tuple(words.split()) for words, _ in entries)
 
 
@@ -93,7 +116,9 @@ def _word_bits(word: str) -> int:
 
 
 def _blot(match: re.Match[str]) -> str:
-    return "_" * len(match.group())
+    text = match.group()
+    part = match.group("part")  # only a part of the words that decide
+    return "_" * len(text) if part is None else text[: -len(part)] + "_" * len(part)
 
 
 def read_english_sentence(sentence: str, observations: Collection[str]) -> tuple[Reading, ...]:
@@ -177,7 +202,7 @@ class _Sentence:
         inside = [(cue.start, cue.end) for cue in self._cues if cue.kind == "neg_after"]
         return [
             match.end()
-            for match in re.finditer(r"[;:]|\. ", self._text)
+            for match in re.finditer(r";|\. ", self._text)
             if not any(start <= match.start() < end for start, end in inside)
         ]
 
@@ -191,19 +216,18 @@ class _Sentence:
         for index, hit in enumerate(self._hits):
             name = _SIGN_OF if hit.observation == _SIGN else hit.observation
             polarity: Polarity = "negative" if hit.normal else self._polarity(hit)
-            side = None if hit.normal else self._own_side(index)
+            stated = polarity != "negative" or hit.observation == _SIGN
+            side = self._own_side(index) or self._shared_side(index) if stated and not hit.normal else None
             if side is None and polarity != "negative":
                 side = carried
             elif side is not None and hit.observation not in _NO_SIDE:
                 carried = side
-            if polarity == "negative":
-                side = None
             if name in wanted:
                 readings.append(
                     Reading(
                         name,
                         polarity,
-                        side,
+                        None if polarity == "negative" else side,
                         None if polarity == "negative" else self._severity(index),
                         self._shown[hit.start : hit.end],
                         hit.normal,
@@ -230,7 +254,7 @@ class _Sentence:
         after = self._after(hit, end)
         if after == "negative":
             return "negative"
-        if "uncertain" in (after, before):
+        if "uncertain" in (after, before) or self._alternative(hit):
             return "uncertain"
         return self._reading_of_sign(hit, end) if hit.observation == _SIGN else "positive"
 
@@ -240,7 +264,7 @@ class _Sentence:
         for cue in reversed(self._cues):
             if cue.end > hit.start:
                 continue
-            if cue.start < start or cue.kind == "stop":
+            if cue.start < start or cue.kind in ("stop", "aside"):
                 break
             if cue.kind == "neg":
                 if self._own_statement(cue, hit):
@@ -254,6 +278,17 @@ class _Sentence:
             elif cue.kind == "either" and not self._hit_between(cue.end, hit.start):
                 doubt = doubt or cue
         return "uncertain" if doubt else None
+
+    def _alternative(self, hit: _Hit) -> bool:
+        """Whether the finding is one of two that are not told apart: atelectasis or pneumonia."""
+        if hit.observation in _NO_SIDE or any(cue.kind == "pseudo" and cue.end <= hit.start for cue in self._cues):
+            return False
+        for other in self._hits:
+            first, second = (hit, other) if hit.start < other.start else (other, hit)
+            if other.observation not in (hit.observation, *_NO_SIDE) and not other.normal and first.end <= second.start:
+                if _OR.match(self._text[first.end : second.start]):
+                    return True
+        return False
 
     def _on_age(self, doubt: _Cue, hit: _Hit) -> bool:
         """Whether a doubt is about the age or type of what is seen: probably old rib fractures."""
@@ -294,7 +329,9 @@ class _Sentence:
                 if not self._subject(hit, cue):
                     return None
                 return "negative" if cue.kind == "neg_after" else "uncertain"
-            if cue.kind != "pseudo" or self._text[cue.start : cue.end].startswith(("is", "are", "has", "have", "was")):
+            if cue.kind != "aside" and (
+                cue.kind != "pseudo" or self._text[cue.start : cue.end].startswith(("is", "are", "has", "have", "was"))
+            ):
                 break
         return None
 
@@ -302,12 +339,14 @@ class _Sentence:
         """Whether a finding is (part of) what a verb after it speaks of."""
         between = self._text[hit.end : cue.start]
         if not self._hit_between(hit.end, cue.start):
-            return not re.search(r"\b(?:is|are|was|were|reflects?|represents?)\b", between)
+            return not re.search(r"\b(?:is|are|was|were|reflects?|represents?)\b(?!\s*$)", between)
         return bool(_CONNECT.search(between)) and not _VERB.search(between)
 
     def _own_statement(self, cue: _Cue, hit: _Hit) -> bool:
         """Whether the finding starts a statement of its own in the list that a cue began."""
         between = self._text[cue.end : hit.start]
+        if self._text.startswith("differential", cue.start):
+            return False
         starts = list(STARTS.finditer(between))
         for start in reversed(starts):
             head, tail = between[: start.start()], between[start.start() + 1 :] + self._text[hit.end :]
@@ -348,7 +387,7 @@ class _Sentence:
             other
             and reads
             and reads.start() < other.start()
-            and not re.search(r"[,;] (?:and|with|no)\b", rest[: other.start()])
+            and not re.search(r"[,;] (?:and (?!xxxx)|with|no\b)", rest[: other.start()])
         ):
             return "negative"
         return "positive"
@@ -411,6 +450,15 @@ class _Sentence:
             clause_start = low
         return None
 
+    def _shared_side(self, index: int) -> Side | None:
+        """Side that the next finding has from the words after both: atelectasis and effusion on the left."""
+        if index + 1 == len(self._hits):
+            return None
+        hit, following = self._hits[index], self._hits[index + 1]
+        if following.normal or not _JOINED.match(self._text[hit.end : following.start]):
+            return None
+        return self._side_in(*self._words_after(index + 1))
+
     def _side_in(self, start: int, end: int) -> Side | None:
         if start >= end:
             return None
@@ -429,7 +477,8 @@ class _Sentence:
         cut = self._last_separator(max(start, clause_start), end)
         own = max(start, clause_start) if cut is None else cut
         first, last = self._words_after(index)
-        separator = SEPARATOR.search(self._text, first, last)
+        ahead = _DEGREE_AHEAD.match(self._text, first)
+        separator = SEPARATOR.search(self._text, ahead.end() if ahead else first, last)
         last = separator.start() if separator else last
         for low, high in ((own, hit.end), (first, last), (max(start, clause_start), hit.end)):
             level = LEVEL.search(self._text, low, high)

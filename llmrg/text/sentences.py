@@ -18,7 +18,7 @@ _CHINESE_END = re.compile(
     r"|(?=[①-⑳])"
 )
 _ENGLISH_STOP = re.compile(
-    r"[!?;]+|\.+(?=\s|$)|(?<=[A-Za-z)])\.(?=[A-Z][A-Za-z]|\d{1,2}[.)]\s?[A-Za-z])"
+    r"[!;]+|(?<=[^\s(])\?+|\.+(?=\s|$)|(?<=[A-Za-z)])\.(?=[A-Z][A-Za-z]|\d{1,2}[.)]\s?[A-Za-z])"
     r"|(?<=[A-Za-z)])\s(?=\d{1,2}[.)]\s?[A-Z])"
 )
 _ABBREVIATION = re.compile(r"(?:^|[\s(])(?:dr|mr|mrs|ms|vs|e\.g|i\.e|approx|st|fig|prof|a\.m|p\.m)$", re.IGNORECASE)
