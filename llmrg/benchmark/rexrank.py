@@ -15,7 +15,7 @@ from typing import Any
 from llmrg.artefacts import write_text
 from llmrg.errors import UserError
 
-__all__ = ["PREDICTION", "is_rexrank", "read_rexrank_predictions", "write_submission"]
+__all__ = ["PREDICTION", "is_rexrank", "read_rexrank_predictions", "study_ids", "write_submission"]
 
 PREDICTION = "model_prediction"
 
@@ -42,6 +42,15 @@ def read_rexrank_predictions(path: Path) -> list[tuple[str, str]]:
     return found
 
 
+def study_ids(path: Path) -> list[str]:
+    """Return the ids of the studies of a ReXrank file, in order.
+
+    Raises:
+        UserError: unreadable, or another form.
+    """
+    return [key for key, _ in _read(path)]
+
+
 def write_submission(studies: Path, predictions: Mapping[str, str], out: Path) -> int:
     """Write a ReXrank submission: the studies file with every record's ``model_prediction``.
 
@@ -64,7 +73,7 @@ def write_submission(studies: Path, predictions: Mapping[str, str], out: Path) -
             raise UserError(
                 f"{len(names)} {what} (first: {names[0]!r})",
                 where=str(studies),
-                next_step="generate for exactly the studies of this file (data.format=rexrank)",
+                next_step="generate for exactly the studies of this file (format: rexrank, keep_without_report: true)",
             )
     for key, record in records:
         if not isinstance(record, Mapping):

@@ -14,6 +14,8 @@ from llmrg.benchmark.copies import find_leakage, normal_forms
 from llmrg.benchmark.gallery_view import gallery_view
 from llmrg.benchmark.gate import judge
 from llmrg.benchmark.headline import check_headline, default_headline
+from llmrg.benchmark.latex import latex_table
+from llmrg.benchmark.markdown import markdown_table
 from llmrg.benchmark.page import find_results, may_write, write_index, write_page
 from llmrg.benchmark.paired import paired_tests
 from llmrg.benchmark.protocol_words import protocol_words, reference_words
@@ -25,7 +27,7 @@ from llmrg.benchmark.rows import ReportRow, baseline_rows, oracle_rows, system_r
 from llmrg.benchmark.scoring import ScoredRow, Scorer
 from llmrg.benchmark.settings import BenchmarkConfig
 from llmrg.benchmark.shipped_labels import agreement_with_shipped
-from llmrg.benchmark.table import csv_table, markdown_table
+from llmrg.benchmark.table import csv_table
 from llmrg.findings.labeler import get_labeler
 from llmrg.findings.vocabulary import get_vocabulary
 from llmrg.metrics.reference_protocols import get_protocol
@@ -188,6 +190,7 @@ def _write(config: BenchmarkConfig, results: Results, gallery: Mapping[str, obje
     results.write(config.out)
     write_text(config.out / "results.csv", csv_table(results))
     write_text(config.out / "results.md", markdown_table(results))
+    write_text(config.out / "results.tex", latex_table(results))
     index = config.out.resolve().parent / "index.html"
     ours = may_write(index)
     write_page(results, gallery, config.out, parent="../index.html" if ours else None)

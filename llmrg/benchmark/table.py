@@ -1,81 +1,42 @@
-"""The results table for the console, as CSV and as Markdown."""
+"""The results for the console, and every figure as CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from llmrg.benchmark.columns import COLUMNS, Column, column_of, format_value
+from llmrg.benchmark.result_parts import PairedResult
 from llmrg.benchmark.results import Results, Row
 
-__all__ = ["COLUMNS", "Column", "console_table", "csv_table", "format_value", "markdown_table"]
+__all__ = ["COLUMNS", "Column", "console_lines", "console_table", "csv_table", "format_value"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """One metric of the table.
-
-    Args:
-        metric: its key in ``results.json``.
-        label: its heading.
-        group: heading above it.
-        digits: decimals shown.
-        percent: whether it is a part of one, shown in percent.
-        title: what it means, in one sentence.
-        ranked: whether the best system is marked.
-        short: heading on the console, where 80 characters have to hold the whole table; None takes ``label``.
-    """
-
-    metric: str
-    label: str
-    group: str
-    digits: int
-    title: str
-    percent: bool = True
-    ranked: bool = True
-    short: str | None = None
-
-
-COLUMNS: tuple[Column, ...] = (
-    Column(metric="clinical_micro_f1", label="F1", group="Findings", digits=1,
-           title="Harmonic mean of precision and recall over all findings of all studies"),
-    Column(metric="clinical_micro_precision", label="Precision", group="Findings", digits=1, short="Prec",
-           title="Part of the stated findings that are true"),
-    Column(metric="clinical_micro_recall", label="Recall", group="Findings", digits=1, short="Rec",
-           title="Part of the true findings that are stated"),
-    Column(metric="clinical_macro_f1_supported", label="Macro F1", group="Findings", digits=1, short="Macro",
-           title="Mean F1 of the findings that occur here: rare ones count as much as common ones"),
-    Column(metric="side_accuracy", label="Side", group="Findings", digits=1, ranked=False,
-           title="Of the sided findings stated rightly, the part with the right side"),
-    Column(metric="bleu_4", label="BLEU-4", group="Wording", digits=1, short="BLEU",
-           title="Overlap of word sequences of up to four words with the full reference"),
-    Column(metric="rouge_l", label="ROUGE-L", group="Wording", digits=1, short="ROUGE",
-           title="Longest common word sequence with the full reference"),
-    Column(metric="cider", label="CIDEr", group="Wording", digits=2, percent=False,
-           title="Overlap of telling word sequences; comparable within this test split only"),
-    Column(metric="distinct_ratio", label="Distinct", group="Output", digits=1, ranked=False, short="Dist",
-           title="Different reports per study: low means that one text is given to many"),
-    Column(metric="mean_length", label="Length", group="Output", digits=1, percent=False, ranked=False, short="Len",
-           title="Mean length of a report, in words (Chinese: characters)"),
-)  # fmt: skip
-
-
-def format_value(value: float | None, column: Column) -> str:
-    """Write one figure as the tables show it; a dash where it is not defined."""
-    if value is None:
-        return "–"
-    return f"{100 * value:.{column.digits}f}" if column.percent else f"{value:.{column.digits}f}"
+_NARROW = 10
+_ON_CONSOLE = (
+    "clinical_micro_f1",
+    "clinical_micro_precision",
+    "clinical_micro_recall",
+    "side_accuracy",
+    "bleu_4",
+    "rouge_l",
+    "cider",
+    "distinct_ratio",
+    "mean_length",
+)
 
 
 def console_table(results: Results) -> Table:
-    """Build the table that the command prints."""
+    """Build the table that the command prints: headline metrics first, as many columns as 80 characters hold."""
+    names = dict.fromkeys([*results.headline, *_ON_CONSOLE])
+    columns = [column_of(name) for name in names if any(row.value(name) is not None for row in results.rows)][:_NARROW]
+    lead = columns[0].metric if columns else ""
     table = Table(
         title=f"{results.dataset} · {results.split} · {results.n} studies of {results.patients} patients",
-        caption="F1 (± half the 95 % interval, resampling patients), precision, recall, macro F1 and side of the "
-        "findings, BLEU-4, ROUGE-L and distinct reports in %; CIDEr; mean length",
+        caption=f"{lead} with ± half its 95 % interval (resampling patients); all in % but CIDEr and length. Oracles "
+        "are told what is to be found: bounds, not systems.",
         box=SIMPLE_HEAD,
         show_edge=False,
         padding=0,
@@ -83,7 +44,7 @@ def console_table(results: Results) -> Table:
         caption_justify="left",
     )
     table.add_column("System", overflow="fold")  # the only column that may break: figures stay whole
-    for column in COLUMNS:
+    for column in columns:
         table.add_column(column.short or column.label, justify="right", no_wrap=True)
     previous = None
     for row in results.rows:
@@ -91,8 +52,47 @@ def console_table(results: Results) -> Table:
             table.add_section()
         previous = row.kind
         style = "bold" if row.kind == "system" else "dim" if row.kind == "oracle" else None
-        table.add_row(row.system, *(_with_interval(row, column) for column in COLUMNS), style=style)
+        table.add_row(row.system, *(_with_interval(row, column, lead) for column in columns), style=style)
     return table
+
+
+def console_lines(results: Results) -> list[str]:
+    """Say beside the table what it does not show: the gate, copies, leaks, tests that found no difference."""
+    lines = [f"{row.system}: {row.gate['note']}" for row in results.rows if row.gate is not None]
+    lines += [
+        f"{row.system}: {100 * copied:.1f} % of its reports stand word for word in training."
+        for row in results.rows
+        if row.kind == "system" and (copied := row.value("copied_ratio"))
+    ]
+    lines += [_told(test) for test in results.tests if test["metric"] in results.headline[:1]]
+    leak = results.leakage
+    if leak is not None:
+        shared = ", ".join(f"{count} in {pair}" for pair, count in leak["patients"].items() if count)
+        lines += [f"Patients stand in several splits: {shared}."] if shared else []
+        lines += [f"{leak['duplicate_ids']} scored ids stand in training too."] if leak["duplicate_ids"] else []
+        lines.append(
+            f"{leak['references_in_training']} of {results.n} references ({100 * leak['share']:.1f} %) stand word for "
+            f"word in training; {leak['distinct_references']} are distinct."
+        )
+    if results.agreement is not None and results.agreement["mean_kappa"] is not None:
+        lines.append(
+            f"Labeler against the {results.agreement['second']}: mean kappa {results.agreement['mean_kappa']:.2f} over "
+            f"{results.agreement['n']} references."
+        )
+    if results.published:
+        count = sum(len(table["rows"]) for table in results.published)
+        lines.append(f"{count} published rows, all under other protocols, stand in results.md and on the page.")
+    return lines
+
+
+def _told(test: PairedResult) -> str:
+    better = test["better"]
+    first, second = test["first"], test["second"]
+    if better is None:
+        claim = f"no difference between {first} and {second} is shown"
+    else:
+        claim = f"{better} is better than {second if better == first else first}"
+    return f"{test['metric']}: {claim} (p = {test['p_holm']:.4f} after Holm)."
 
 
 def csv_table(results: Results) -> str:
@@ -120,25 +120,9 @@ def csv_table(results: Results) -> str:
     return text.getvalue()
 
 
-def markdown_table(results: Results) -> str:
-    """Write the table as Markdown, with what it was measured on."""
-    lines = [
-        f"**{results.dataset}**, {results.split} split: {results.n} studies of {results.patients} patients.",
-        "",
-        "| System | " + " | ".join(column.label for column in COLUMNS) + " |",
-        "|:--|" + "--:|" * len(COLUMNS),
-    ]
-    for row in results.rows:
-        name = row.system.replace("|", "\\|")
-        name = f"**{name}**" if row.kind == "system" else f"*{name}*"
-        lines.append(f"| {name} | " + " | ".join(format_value(row.value(c.metric), c) for c in COLUMNS) + " |")
-    lines += ["", f"Signature: `{results.signature}`"]
-    return "\n".join(lines) + "\n"
-
-
-def _with_interval(row: Row, column: Column) -> str:
+def _with_interval(row: Row, column: Column, lead: str) -> str:
     shown = format_value(row.value(column.metric), column)
     bounds = row.confidence_intervals.get(column.metric)
-    if bounds is None or column.metric != "clinical_micro_f1":
+    if bounds is None or column.metric != lead:
         return shown
     return f"{shown} ±{format_value((bounds[1] - bounds[0]) / 2, column)}"

@@ -1,16 +1,11 @@
 from __future__ import annotations
 
-import csv
-import dataclasses
-import io
 import json
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from llmrg.benchmark.results import Results, Row, read_results
-from llmrg.benchmark.table import COLUMNS, console_table, csv_table, markdown_table
 from llmrg.errors import UserError
 
 
@@ -48,24 +43,3 @@ def test_other_files_are_no_results(tmp_path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match="not the results"):
         read_results(path)
-
-
-def test_tables_show_every_row() -> None:
-    rows = list(csv.DictReader(io.StringIO(csv_table(RESULTS))))
-    assert [one["system"] for one in rows] == ["ours|1", "nearest", "oracle"]
-    assert float(rows[0]["clinical_micro_f1_high"]) == pytest.approx(0.9)
-    assert rows[0]["side_accuracy"] == ""
-    assert "| **ours\\|1** | 80.0 |" in markdown_table(RESULTS)
-
-
-def test_console_table_fits_a_narrow_terminal() -> None:
-    long = row("nearest_encoder", "baseline", 0.4)
-    figures = {c.metric: 1.0 if c.percent else 9.99 for c in COLUMNS} | {"clinical_micro_f1": 0.4, "mean_length": 123.4}
-    wide = dataclasses.replace(long, metrics={**long.metrics, **figures})
-    console = Console(width=80, file=io.StringIO())
-    console.print(console_table(dataclasses.replace(RESULTS, rows=(*RESULTS.rows, wide))))
-    shown = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "80.0 ±10.0" in shown
-    assert "nearest_encoder" in shown
-    assert "123.4" in shown
-    assert "…" not in shown
