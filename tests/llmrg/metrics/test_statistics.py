@@ -1,5 +1,7 @@
 """Bootstrap and paired tests."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,11 @@ from llmrg.metrics.statistics import (
     bootstrap_interval,
     bootstrap_sums,
     difference_interval,
+    paired_bootstrap,
     paired_randomisation,
+    percentile_bounds,
     sum_patients,
+    swapped_sums,
 )
 
 
@@ -111,3 +116,39 @@ def test_different_studies_cannot_be_compared():
         paired_randomisation(np.zeros((3, 2)), np.zeros((4, 2)), mean_value, patients=alone(3))
     with pytest.raises(UserError, match="same studies"):
         difference_interval(np.zeros((3, 2)), np.zeros((4, 2)), mean_value, patients=alone(3))
+
+
+def test_bounds_of_columns_skip_what_is_undefined():
+    values = np.stack([np.arange(101.0), np.full(101, np.nan), np.arange(101.0)], axis=1)
+    values[:50, 2] = np.nan
+    whole, nothing, half = percentile_bounds(values, confidence=0.9)
+    assert nothing is None
+    assert (*whole, *half) == pytest.approx((5, 95, 52.5, 97.5))
+
+
+def test_paired_bootstrap_agrees_with_the_normal_test():
+    """For a mean of many differences the shift method is the z test."""
+    gains = np.random.default_rng(3).normal(0.1, 1, size=500)
+    result = paired_bootstrap(
+        scores_as_statistics(gains),
+        scores_as_statistics(np.zeros(500)),
+        mean_value,
+        patients=alone(500),
+        resamples=20_000,
+    )
+    z = gains.mean() / (gains.std() / np.sqrt(500))
+    assert result.difference == pytest.approx(gains.mean())
+    assert result.p_value == pytest.approx(math.erfc(abs(z) / math.sqrt(2)), abs=0.015)
+    same = paired_bootstrap(*[scores_as_statistics(gains)] * 2, mean_value, patients=alone(500), resamples=50)
+    assert (same.difference, same.p_value) == (0, 1)
+
+
+def test_swaps_conserve_the_sum():
+    rng = np.random.default_rng(5)
+    one, two = rng.random((12, 3)), rng.random((12, 3))
+    patients = [str(i // 2) for i in range(12)]
+    moved = swapped_sums(one, two, patients=patients, trials=400, seed=0)
+    gains = sum_patients(two - one, patients)
+    possible = {tuple(np.round(bits @ gains, 9)) for bits in np.array(np.meshgrid(*[[0, 1]] * 6)).reshape(6, -1).T}
+    assert {tuple(np.round(row, 9)) for row in moved} <= possible
+    assert len({tuple(np.round(row, 9)) for row in moved}) > 50
