@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from llmrg.commands.arguments import AsJson, Configuration, Overrides
 
-__all__ = ["benchmark"]
+__all__ = ["benchmark", "score"]
 
 
 def benchmark(config: Configuration, overrides: Overrides = None, as_json: AsJson = False) -> None:
@@ -22,7 +25,91 @@ def benchmark(config: Configuration, overrides: Overrides = None, as_json: AsJso
         return
     from rich.console import Console
 
-    from llmrg.benchmark.table import console_table
+    from llmrg.benchmark.table import console_lines, console_table
 
     Console().print(console_table(results))
+    for line in console_lines(results):
+        typer.echo(line)
     typer.echo(f"Page: {settings.out / 'index.html'}")
+
+
+def score(
+    predictions: Annotated[Path, typer.Option(help="Generated reports: JSON Lines (or .json, .csv) of id and report.")],
+    references: Annotated[Path, typer.Option(help="References: the same, perhaps with patient_id.")],
+    language: Annotated[str, typer.Option(help="zh or en.")],
+    tokens: Annotated[
+        str | None,
+        typer.Option(
+            help="raw, lower, ptb, char, jieba, jieba-radiology or ptb-jar; by default char (zh) or ptb (en)."
+        ),
+    ] = None,
+    protocol: Annotated[
+        str, typer.Option(help="What is done to references: full, clean-full, words60, words100, llmtok100:TOKENIZER.")
+    ] = "full",
+    cleaning: Annotated[
+        str | None, typer.Option(help="Cleaning of the protocol: none, r2gen-iu, r2gen-mimic, r2gengpt-mimic, kpcl.")
+    ] = None,
+    threshold: Annotated[int | None, typer.Option(help="Least count of a word in training under words60.")] = None,
+    training: Annotated[Path | None, typer.Option(help="Training reports, for the vocabulary of words60.")] = None,
+    metrics: Annotated[
+        str, typer.Option(help="Of wording, with commas: bleu, rouge_l, cider, chrf, meteor, bertscore.")
+    ] = "bleu,rouge_l,cider,chrf",
+    vocabulary: Annotated[
+        str | None, typer.Option(help="Findings that are scored: chexpert14, ped_xray, radiograph, cn48 or none.")
+    ] = None,
+    headline: Annotated[str | None, typer.Option(help="Clinical row that counts, as r2gen/14/macro.")] = None,
+    prediction_field: Annotated[str | None, typer.Option(help="Name of the text in the predictions.")] = None,
+    reference_field: Annotated[str | None, typer.Option(help="Name of the text in the references.")] = None,
+    bertscore_model: Annotated[Path | None, typer.Option(help="Folder of the encoder for bertscore.")] = None,
+    bertscore_layer: Annotated[int | None, typer.Option(help="Its layer; by default the last.")] = None,
+    bertscore_idf: Annotated[bool, typer.Option(help="Weigh its tokens by rarity in the references.")] = False,
+    chexbert: Annotated[Path | None, typer.Option(help="chexbert.pth, to label both sides in place of rules.")] = None,
+    chexbert_tokenizer: Annotated[Path | None, typer.Option(help="Folder of bert-base-uncased's tokenizer.")] = None,
+    resamples: Annotated[int, typer.Option(help="Bootstrap resamples of patients; 0 for none.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of the resamples.")] = 0,
+    per_report: Annotated[Path | None, typer.Option(help="Write each report's figures to this file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score generated reports against references: wording and findings, with intervals and signatures."""
+    from llmrg.commands.score_models import load_bertscore, load_chexbert
+    from llmrg.metrics.score_command import ScoreSettings, score_files, write_per_report
+
+    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    wanted = "bertscore" in names
+    more = load_bertscore(bertscore_model, layer=bertscore_layer, idf=bertscore_idf) if wanted else ()
+    labeler = load_chexbert(chexbert, chexbert_tokenizer, language=language, vocabulary=vocabulary)
+    result = score_files(
+        ScoreSettings(
+            predictions=predictions,
+            references=references,
+            language=language,
+            tokens=tokens,
+            protocol=protocol,
+            cleaning=cleaning,
+            threshold=threshold,
+            training=training,
+            metrics=[name for name in names if name != "bertscore"],
+            vocabulary=vocabulary,
+            headline=headline,
+            prediction_field=prediction_field,
+            reference_field=reference_field,
+            resamples=resamples,
+            seed=seed,
+        ),
+        more_metrics=more,
+        labeler=labeler,
+    )
+    if per_report is not None:
+        write_per_report(per_report, result.scores)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(result.to_mapping(), indent=2, allow_nan=False))
+        return
+    from rich.console import Console
+
+    from llmrg.metrics.score_table import score_lines, score_table
+
+    Console().print(score_table(result))
+    for line in score_lines(result):
+        typer.echo(line)

@@ -175,11 +175,12 @@ def score_files(
 
 
 def write_per_report(path: str | Path, scores: Scores) -> None:
-    """Write each report's own figures as JSON Lines: ``id``, ``patient_id`` and every figure."""
-    figures = scores.per_report()
+    """Write each report's own figures as JSON Lines: ``id``, every figure, and ``patient_id`` where it is known."""
+    figures: dict[str, Sequence[Any]] = dict(scores.per_report())
+    if scores.protocol["resampled"] == "patients":
+        figures = {"patient_id": scores.patients, **figures}
     rows = (
-        {"id": id_, "patient_id": patient} | {name: values[place] for name, values in figures.items()}
-        for place, (id_, patient) in enumerate(zip(scores.ids, scores.patients, strict=True))
+        {"id": id_} | {name: values[place] for name, values in figures.items()} for place, id_ in enumerate(scores.ids)
     )
     # ASCII escapes, because an id may hold what no file can.
     write_text(path, "".join(json.dumps(row, ensure_ascii=True) + "\n" for row in rows))
