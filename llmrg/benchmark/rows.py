@@ -18,7 +18,7 @@ from llmrg.metrics.tokens import default_tokenizer, get_tokenizer
 from llmrg.studies.phantoms.wording import render_truth
 from llmrg.studies.study import Study
 
-__all__ = ["ReportRow", "baseline_rows", "oracle_rows", "system_row"]
+__all__ = ["ReportRow", "baseline_rows", "oracle_rows", "predictions_folder", "system_row"]
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ class ReportRow:
         predictions: the predictions with their evidence, for systems (those of the first seed).
         further: the reports of further seeds.
         seeds: names of all seeds, where there are several.
+        run: the run of the first seed, where it is known.
     """
 
     system: str
@@ -42,6 +43,7 @@ class ReportRow:
     predictions: tuple[Prediction, ...] | None = None
     further: tuple[tuple[str, ...], ...] = ()
     seeds: tuple[str, ...] = ()
+    run: Path | None = None
 
     @property
     def by_seed(self) -> tuple[tuple[str, ...], ...]:
@@ -74,6 +76,7 @@ def system_row(
         predictions=tuple(first),
         further=tuple(tuple(p.report for p in other) for other in others),
         seeds=tuple(names) if others else (),
+        run=entry.runs[0] if entry.runs else None,
     )
 
 
@@ -147,11 +150,16 @@ def oracle_rows(references: References, *, pool: TrainingPool, language: str) ->
     return rows
 
 
+def predictions_folder(config: BenchmarkConfig, name: str) -> Path:
+    """Return the folder below the results where a system's own generated reports go."""
+    return config.out / "predictions" / "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
+
+
 def _generate(name: str, run: Path, config: BenchmarkConfig) -> Path:
     """Generate a run's reports for the scored split; the command resumes, so a second call costs nothing."""
     from llmrg.generation.dataset import generate_dataset
 
-    folder = config.out / "predictions" / "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
+    folder = predictions_folder(config, name)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{config.split}.jsonl"
     generate_dataset(run, config.data, config.split, path, evidence=folder / "evidence")

@@ -11,6 +11,7 @@ from functools import lru_cache
 from llmrg.artefacts import write_text
 from llmrg.benchmark.baselines import TrainingPool
 from llmrg.benchmark.copies import find_leakage, normal_forms
+from llmrg.benchmark.evidence_scores import EvidenceScorer
 from llmrg.benchmark.gallery_view import gallery_view
 from llmrg.benchmark.gate import judge
 from llmrg.benchmark.headline import check_headline, default_headline
@@ -23,7 +24,7 @@ from llmrg.benchmark.published import read_published
 from llmrg.benchmark.references import References, build_references, locate_truth
 from llmrg.benchmark.result_parts import Leakage, PairedResult
 from llmrg.benchmark.results import Results, Row
-from llmrg.benchmark.rows import ReportRow, baseline_rows, oracle_rows, system_row
+from llmrg.benchmark.rows import ReportRow, baseline_rows, oracle_rows, predictions_folder, system_row
 from llmrg.benchmark.scoring import ScoredRow, Scorer
 from llmrg.benchmark.settings import BenchmarkConfig
 from llmrg.benchmark.shipped_labels import agreement_with_shipped
@@ -93,7 +94,19 @@ def run_benchmark(config: BenchmarkConfig) -> Results:
     )
     check_headline(scorer.headline, scorer.metrics)
     rows = _rows(config, references=references, pool=pool, training=training, validation=validation, split=split)
-    scored = [scorer.score(row) for row in rows]
+    evidence = EvidenceScorer(
+        references,
+        data=config.data,
+        studies=split,
+        split=config.split,
+        vocabulary=vocabulary,
+        read=read,
+        training=dict(zip(pool.ids, pool.reports, strict=True)),
+        settings=config.evidence,
+        resamples=config.resamples,
+        seed=config.seed,
+    )
+    scored = [_with_evidence(scorer.score(row), row, evidence, config) for row in rows]
     leakage = find_leakage(
         {
             config.train_split: training,
@@ -162,6 +175,15 @@ def _rows(
         ),
         *oracle_rows(references, pool=pool, language=config.data.language),
     ]
+
+
+def _with_evidence(scored: ScoredRow, row: ReportRow, evidence: EvidenceScorer, config: BenchmarkConfig) -> ScoredRow:
+    """Score the evidence of a system's first seed; baselines have none."""
+    if row.predictions is None:
+        return scored
+    folder = predictions_folder(config, row.system) / "without"
+    found = evidence.score(row.predictions, run=row.run, folder=folder)
+    return replace(scored, row=replace(scored.row, evidence=found))
 
 
 def _tests(config: BenchmarkConfig, scorer: Scorer, scored: Sequence[ScoredRow]) -> tuple[PairedResult, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from llmrg.benchmark.evidence_settings import EvidenceSettings
 from llmrg.errors import UserError
 from llmrg.studies.settings import DataConfig
 
@@ -103,6 +104,7 @@ class BenchmarkConfig:
         protocols: further reference protocols (``words100``, ``llmtok100:TOKENIZER``, ...), shown apart.
         published: published figures to show beside ours: a dataset's name
             (:func:`llmrg.benchmark.published.published_names`) or a YAML file of that form.
+        evidence: which figures of evidence are computed, for predictions that carry it.
         gallery: which studies the page shows.
     """
 
@@ -124,6 +126,7 @@ class BenchmarkConfig:
     headline: tuple[str, ...] | None = None
     protocols: tuple[str, ...] = ()
     published: str | None = None
+    evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     gallery: GallerySettings = GallerySettings()
 
     def __post_init__(self) -> None:
