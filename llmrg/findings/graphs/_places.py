@@ -125,7 +125,7 @@ class _Places:
     def _own(self, head: Head) -> list[int]:
         """Return the adjectives of place of an English noun phrase, or what an attributive state stands before."""
         if head.own_places:
-            return self._take(head.own_places)
+            return self._combine(head.own_places, [])
         found: list[int] = []
         if self._tokens[head.token].role in ("disease", "change", "normal"):
             return []
@@ -162,7 +162,7 @@ class _Places:
         organs = [place for place in merged if self._region(place)]
         bare = [place for place in merged if not self._region(place)]
         if organs and bare:
-            self._edges += [(piece, organs[-1] if len(found) == 1 else organs[0]) for piece in bare]
+            self._edges += [(piece, organs[0]) for piece in bare]
             self._taken.update(bare)
             return organs
         return merged
@@ -277,10 +277,13 @@ class _Places:
             if own.role == "shape":
                 fitting = _FITTING["lung"]
             if fitting is None or self._region(index) in fitting:
-                if not self._located(index):
+                if not self._located(index) and self._clause_has_head(token.clause):
                     continue
                 return list(self._groups[index])
         return []
+
+    def _clause_has_head(self, clause: int) -> bool:
+        return any(self._tokens[head.token].clause == clause for head in self._heads)
 
     def _located(self, place: int) -> bool:
         return any(place in head.places for head in self._heads)
