@@ -112,6 +112,12 @@ CUES: tuple[tuple[str, str], ...] = (
     ("different", r"\b(?:is|are) (?:now )?(?:developing|clearing)\b"),
     (
         "different",
+        r"\b(?:slightly|somewhat|mildly|minimally|now) (?:larger|smaller|bigger)\b"
+        r"(?! (?:than (?!on|before|prior|previous)|on the (?:left|right)))",
+    ),
+    ("different", r"\bre-?expan(?:ded|sion)\b"),
+    (
+        "different",
         r"\b(?:is|are|has|have) now\b|\bnow (?:seen|measur\w+|appears?|visible|present|demonstrates?|shows?"
         r"|projects?|terminates?)\b",
     ),

@@ -31,6 +31,9 @@ ENGLISH = [
     ("Persistent elevation of the right hemidiaphragm.", "Persistent"),
     ("Small residual effusion which has resolved in part.", "has resolved"),
     ("Stable cardiomediastinal silhouette.", "Stable"),
+    ("The right effusion is slightly larger.", "slightly larger"),
+    ("INTERVAL PLACEMENT OF A CHEST TUBE.", "INTERVAL"),
+    ("Re-expansion of the left lung.", "Re-expansion"),
     ("Stable wedging of a vertebral body.", "Stable"),
     ("In the interim the effusion has developed on the right.", "in the interim"),
     ("The heart remains enlarged.", "remains"),
@@ -58,6 +61,7 @@ ENGLISH = [
     ("High resolution CT may help.", ""),
     ("This may represent resolving pneumonia.", ""),
     ("Effusions, right worse than left.", ""),
+    ("The left lung is slightly smaller than the right.", ""),
     ("The left lung is small compared to the right.", ""),
     ("The remainder of the lungs is clear.", ""),
     ("Increased interstitial markings.", ""),
@@ -98,6 +102,7 @@ CHINESE = [
     ("右侧引流管位置同前。", "同前"),
     ("病灶大致稳定。", "稳定"),
     ("纵隔及心影稳定。", "稳定"),
+    ("右肺病灶范围缩小，密度变淡。", "范围缩小"),
     ("右肺较前肋重叠处密度增高。", ""),
     ("右侧第4前肋骨折。", ""),
     ("术前胸片。", ""),
@@ -127,6 +132,7 @@ CHINESE = [
     ("肺门钙化，与既往结核感染一致。", ""),
     ("与旧片比较可能有助于诊断。", ""),
     ("胸椎不稳定性骨折。", ""),
+    ("左侧肋膈角基本消失。", ""),
     ("随诊，评估病变进展情况。", ""),
 ]
 
