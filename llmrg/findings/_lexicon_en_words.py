@@ -9,6 +9,7 @@ from llmrg.findings.mention import Severity, Side
 __all__ = [
     "ADDS",
     "LEVEL",
+    "NO_SIDE",
     "OTHER_CAUSE",
     "PLACE",
     "SEPARATOR",
@@ -114,3 +115,21 @@ OTHER_CAUSE = _C(
     r"|granulo\w+|surg\w+|flatten\w+)"
 )
 ADDS = _C(r"\b(?:or|nor)\b")
+
+NO_SIDE = frozenset(
+    {
+        "support_device",
+        "rib_fracture",
+        "cardiomegaly",
+        "enlarged_mediastinum",
+        "mediastinal_shift",
+        "aortic_change",
+        "scoliosis",
+        "degenerative_spine",
+        "postoperative",
+        "foreign_body",
+        "free_air",
+        "hernia",
+    }
+)
+"""Observations whose side says nothing of findings after them."""
