@@ -21,7 +21,8 @@ _LIST_CLAUSES = 12
 """Clauses that one negated list may run through, at most."""
 _DEVICE = "support_device"
 _NOUN_ENDS = frozenset("影灶区征线管")
-_FULL_HEART = re.compile(r"饱满|丰满")
+_WEAK_HEART = re.compile(r"饱满|丰满|\.\d")
+_TREATABLE = frozenset({"pneumothorax", "pleural_effusion", "atelectasis", "nodule"})
 _BODIES = frozenset({"patchy_opacity", "nodule", "pneumothorax"})
 """Findings that a nipple, a skin fold or clothing may look like."""
 
@@ -212,10 +213,11 @@ class _Scope:
                     found[index] = "uncertain" if match["doubt"] or match["doubt_after"] else None
 
     def _read_weak(self, found: list[Polarity | None]) -> None:
-        """A full heart, or what an operation was for, yields to another statement of the same finding."""
+        """A full heart, a mere ratio, or what an operation was for yields to another statement of the same finding."""
         for index, hit in enumerate(self._hits):
-            heart = hit.observation == "cardiomegaly" and _FULL_HEART.search(self._text, hit.start, hit.end)
-            if (heart or cues.TREATED.match(self._text, hit.end)) and any(
+            heart = hit.observation == "cardiomegaly" and _WEAK_HEART.search(self._text, hit.start, hit.end)
+            treated = hit.observation in _TREATABLE and cues.TREATED.match(self._text, hit.end)
+            if (heart or treated) and any(
                 other.observation == hit.observation and other is not hit and found[later] is not None
                 for later, other in enumerate(self._hits)
             ):
