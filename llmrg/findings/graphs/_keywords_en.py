@@ -42,7 +42,7 @@ ENGLISH_RULES = KeywordRules(
         (r"endotracheal|\bet tube|\bett\b|tracheostomy|intubat", ("Intubation",), "Trachea", True),
         (r"drain|chest tube|thoracostomy|pigtail|pleural catheter", ("Drainage",), "Pleura", True),
         (r"gastri|nasogastric|orogastric|\b[no]g tube|\bngt\b|enteric|feeding|dobb?hoff|gastrostomy|peg tube|g-tube|vp shunt|ventriculoperitoneal", ("Insert",), "Belly", True),
-        (r"pac(?:e|er|ing|emaker)|\blead|\ba?icd\b|defibrill|valve|balloon|iabp|loop recorder|impella|cardiac", ("Insert",), "Heart", True),
+        (r"\bpac(?:er|ing|emaker)|\blead|\ba?icd\b|defibrill|valve|balloon|iabp|loop recorder|impella|cardiac", ("Insert",), "Heart", True),
         (r"sternotomy wire|sternal wire|cerclage|hardware|screw|\brods?\b|plate(?!-| )s?$|fixation|arthroplasty|anchor", ("Insert",), "Bone", False),
         (r"catheter|\blines?\b(?<!kerley b lines)(?<!kerley lines)(?<!septal lines)(?<!septal line)(?<!kerley b line)|picc|\bport|mediport|swan|cv[cl]\b|umbilical|cannula|vascular", ("Insert",), "Vessels", True),
         (r"tube|wire|clip|stent|suture|staple|device|prosthe|electrode|stimulator|coil|foreign bod|generator|shunt|brace|metallic", ("Insert",), "", False),

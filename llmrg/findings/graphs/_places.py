@@ -53,6 +53,8 @@ class _Places:
             places = places or self._subject(head) or (self._behind(head) if self._zh else [])
             if not places:
                 places = self._carried(head)
+            elif not self._zh and not any(self._serves_list(place) for place in places):
+                places = [*places, *self._introduced(head)]
             head.places = list(dict.fromkeys(places))
         return self._edges, self._dropped
 
@@ -125,7 +127,7 @@ class _Places:
     def _own(self, head: Head) -> list[int]:
         """Return the adjectives of place of an English noun phrase, or what an attributive state stands before."""
         if head.own_places:
-            return self._combine(head.own_places, [])
+            return self._combine(head.own_places, self._further(head.own_places[-1]))
         found: list[int] = []
         if self._tokens[head.token].role in ("disease", "change", "normal"):
             return []
@@ -143,6 +145,23 @@ class _Places:
             return []
         behind = self._behind(head, sides=True)
         return self._combine(found, behind)
+
+    def _further(self, place: int) -> list[int]:
+        """Return the place that a preposition joins to a place: blunted angle on the right."""
+        for index in range(place + 1, len(self._tokens)):
+            token = self._tokens[index]
+            if token.clause != self._tokens[place].clause or token.role not in ("at", "of", "skip", "place"):
+                return []
+            if token.role == "place":
+                return [index]
+        return []
+
+    def _introduced(self, head: Head) -> list[int]:
+        """Return the place of a clause in front that says nothing else: in the left lung, a pulmonary nodule."""
+        clause = self._tokens[head.token].clause
+        if self._clause_has_head(clause - 1):
+            return []
+        return [n for n, token in enumerate(self._tokens) if token.clause == clause - 1 and token.role == "place"]
 
     def _closed(self, place: int, head: int) -> bool:
         """Whether a place in front of a noun belongs to an earlier phrase: in the left lung patchy opacity."""
@@ -200,14 +219,18 @@ class _Places:
         """Lower lobe of the right lung, lateral wall on the left: the second place modifies the first."""
         group = self._groups[index]
         last = group[-1]
-        following = self._tokens[last + 1 : last + 4]
-        if not self._zh and following and following[0].role in ("of", "at") and following[0].text in ("of", "on", "in"):
-            place = next((n for n in range(last + 2, last + 4) if n < len(self._tokens)), None)
-            while place is not None and place < len(self._tokens) and self._tokens[place].role == "skip":
-                place += 1
-            if place is not None and place < len(self._tokens) and self._tokens[place].role == "place":
-                self._edges += [(place, one) for one in group]
-                self._taken.add(place)
+        joint = ""
+        for place in range(last + 1, len(self._tokens)):
+            token = self._tokens[place]
+            if token.clause != self._tokens[last].clause or token.role not in ("of", "at", "skip", "verb", "place"):
+                break
+            if token.role == "place":
+                bare = not self._region(place) and any(self._region(one) for one in group)
+                if not self._zh and (joint == "of" or bare):
+                    self._edges += [(place, one) for one in group]
+                    self._taken.add(place)
+                break
+            joint = token.text if token.role in ("of", "at") else joint
         return self._take(list(group))
 
     def _subject(self, head: Head) -> list[int]:

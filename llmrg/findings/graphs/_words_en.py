@@ -225,7 +225,7 @@ _CUES: tuple[tuple[Role, str, str], ...] = (
         """the a an this that these those evidence sign signs any area areas amount amounts degree pattern appearance change changes finding findings definite definitely significant significantly obvious obviously
         appreciable convincing limits upper_limits borderline compared prior previous exam study examination interval_change no_interval_change no_significant_change no_significant_interval_change no_change history lateral_view frontal_view
         lateral_projection frontal_projection lateral_radiograph frontal_radiograph pa_view ap_view pa_and_lateral lateral_film lateral_image lateral_images frontal_and_lateral pa lateral_chest tip tips in_place in_situ end patient patients view views
-        radiograph radiographs film portable x-ray left_lateral as for by it well again once_again now chest_x-ray chest_radiograph chest_radiographs chest_xray cxr chest_ct ct clinical correlation
+        radiograph radiographs film portable x-ray as for by it well again once_again now chest_x-ray chest_radiograph chest_radiographs chest_xray cxr chest_ct ct clinical correlation
         focus foci collection collections component with_respect_to post status status_post s/p no_longer_required no_doubt not_only no_significant line_of right-angle right_lateral_decubitus left_lateral_decubitus lower_than upper_normal
          patient's visualized remaining remainder given due_to in_comparison in_appearance in_keeping in_keeping_with most more less least other""",
     ),

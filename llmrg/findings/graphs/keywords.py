@@ -85,6 +85,10 @@ _NO_SHADOW = frozenset(LESION_KEYWORDS) - {"Shadow", "Blur", "Prominence", "Enha
 """Lesions whose shadow is no finding of its own: 钙化影, 气体影, 导管影."""
 
 
+_EXTENTS = frozenset({"size", "sizes", "width", "caliber", "大小", "横径", "宽度"})
+"""Nouns whose increase is a prominence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """What one observation chain says of an anatomy keyword and a lesion keyword.
@@ -164,6 +168,8 @@ def _chain(
             continue
         for lesion, implied, forced in _lesions(entity.text.lower(), language):
             found.setdefault(lesion, (implied, forced))
+    if "Enhanced" in found and any(graph.entities[node].text.lower() in _EXTENTS for node in nodes):
+        found["Prominence"] = found.pop("Enhanced")
     if "Shadow" in found and found.keys() & _NO_SHADOW:
         found.pop("Shadow")
     if "Texture" in found and polarity == "negative" and len(found) > 1:
