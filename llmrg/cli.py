@@ -11,7 +11,7 @@ import typer
 from llmrg.commands.data import data_app
 from llmrg.commands.examine import doctor
 from llmrg.commands.index import index_app
-from llmrg.commands.measuring import benchmark, score
+from llmrg.commands.measuring import benchmark, compare, score
 from llmrg.commands.rexrank import rexrank
 from llmrg.commands.runs import export, generate, remove_patient
 from llmrg.commands.training import build_memory, pretrain, train
@@ -26,7 +26,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (doctor, pretrain, build_memory, train, generate, score, benchmark, rexrank, export, remove_patient):
+for command in (
+    doctor,
+    pretrain,
+    build_memory,
+    train,
+    generate,
+    score,
+    compare,
+    benchmark,
+    rexrank,
+    export,
+    remove_patient,
+):
     app.command(command.__name__.replace("_", "-"))(command)
 app.add_typer(data_app, name="data")
 app.add_typer(index_app, name="index")

@@ -9,7 +9,7 @@ import typer
 
 from llmrg.commands.arguments import AsJson, Configuration, Overrides
 
-__all__ = ["benchmark", "score"]
+__all__ = ["benchmark", "compare", "score"]
 
 
 def benchmark(config: Configuration, overrides: Overrides = None, as_json: AsJson = False) -> None:
@@ -113,3 +113,58 @@ def score(
     Console().print(score_table(result))
     for line in score_lines(result):
         typer.echo(line)
+
+
+def compare(
+    systems: Annotated[
+        list[str], typer.Argument(metavar="NAME=FILE[,FILE]...", help="A system's predictions; one file for each seed.")
+    ],
+    references: Annotated[Path, typer.Option(help="References: id and report, perhaps patient_id.")],
+    language: Annotated[str, typer.Option(help="zh or en.")],
+    baseline: Annotated[str | None, typer.Option(help="Hold all others against this system, not every pair.")] = None,
+    metrics: Annotated[
+        str | None, typer.Option(help="Figures, with commas, as bleu_4, chrf, r2gen/14/macro/f1, invented_priors.")
+    ] = None,
+    tokens: Annotated[str | None, typer.Option(help="raw, lower, ptb, char, jieba, ...; see `llmrg score`.")] = None,
+    protocol: Annotated[str, typer.Option(help="What is done to references; see `llmrg score`.")] = "full",
+    vocabulary: Annotated[
+        str | None, typer.Option(help="Findings that are scored: chexpert14, ped_xray, radiograph, cn48 or none.")
+    ] = None,
+    resamples: Annotated[int, typer.Option(help="Bootstrap resamples of patients.", min=1)] = 1000,
+    trials: Annotated[int, typer.Option(help="Trials of the randomisation test.", min=1)] = 10_000,
+    seed: Annotated[int, typer.Option(help="Seed of resamples and trials.", min=0)] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Compare systems pair by pair: differences with intervals, paired tests, and what may be claimed."""
+    from llmrg.metrics.compare_command import CompareSettings, compare_files, parse_systems
+    from llmrg.metrics.score_command import ScoreSettings
+
+    given = parse_systems(systems)
+    compared = compare_files(
+        CompareSettings(
+            systems=given,
+            scoring=ScoreSettings(
+                predictions=next(iter(given.values()))[0],
+                references=references,
+                language=language,
+                tokens=tokens,
+                protocol=protocol,
+                vocabulary=vocabulary,
+                resamples=resamples,
+                seed=seed,
+            ),
+            metrics=[name.strip() for name in metrics.split(",") if name.strip()] if metrics is not None else None,
+            baseline=baseline,
+            trials=trials,
+        )
+    )
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(compared.to_mapping(), indent=2, allow_nan=False))
+        return
+    from rich.console import Console
+
+    from llmrg.metrics.comparison_table import comparison_tables
+
+    Console().print(comparison_tables(compared))
