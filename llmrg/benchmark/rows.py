@@ -11,7 +11,7 @@ from llmrg.benchmark.baselines import TrainingPool, nearest_by_encoder, nearest_
 from llmrg.benchmark.constant import best_constant
 from llmrg.benchmark.nearest_reference import nearest_by_reference
 from llmrg.benchmark.predictions import Prediction, read_predictions
-from llmrg.benchmark.references import References
+from llmrg.benchmark.references import References, locate_truth
 from llmrg.benchmark.results import RowKind
 from llmrg.benchmark.settings import BenchmarkConfig, SystemEntry
 from llmrg.metrics.tokens import default_tokenizer, get_tokenizer
@@ -162,5 +162,7 @@ def _generate(name: str, run: Path, config: BenchmarkConfig) -> Path:
     folder = predictions_folder(config, name)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{config.split}.jsonl"
-    generate_dataset(run, config.data, config.split, path, evidence=folder / "evidence")
+    # Maps are held against the true boxes of drawn films; of others nothing could be said.
+    maps = config.evidence.pointing and locate_truth(config.truth, config.data.root) is not None
+    generate_dataset(run, config.data, config.split, path, evidence=folder / "evidence", maps=maps)
     return path

@@ -138,9 +138,10 @@ def test_a_run_without_predictions_generates_them_below_the_results(
 ) -> None:
     called: list[tuple[Path, str]] = []
 
-    def generate_dataset(run: Path, data: DataConfig, split: str, out: Path, *, evidence: Path) -> None:
+    def generate_dataset(run: Path, data: DataConfig, split: str, out: Path, *, evidence: Path, maps: bool) -> None:
         called.append((run, split))
         assert evidence.is_relative_to(out.parent), "pictures outside the predictions' folder are not shown"
+        assert maps, "drawn films have boxes, which maps are held against"
         predict(data, out)
 
     module = types.ModuleType("llmrg.generation.dataset")
