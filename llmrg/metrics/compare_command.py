@@ -14,6 +14,7 @@ from llmrg.findings.vocabulary import FindingVocabulary, get_vocabulary
 from llmrg.metrics.added_scores import add_metrics, headline_figures
 from llmrg.metrics.clinical_statistics import ClinicalScore
 from llmrg.metrics.comparison import Comparison, SystemFigure, compare_systems, system_figures
+from llmrg.metrics.finding_scores import FINDING_FIGURES
 from llmrg.metrics.invented_priors import PRIOR_FIGURES, PriorScore, prior_statistics
 from llmrg.metrics.reading import PREDICTION_FIELDS, REFERENCE_FIELDS, read_reports
 from llmrg.metrics.score_command import ScoreSettings, score_files
@@ -116,13 +117,18 @@ def compare_files(settings: CompareSettings) -> ComparedSystems:
     scoring = settings.scoring
     name = scoring.vocabulary or _DEFAULT_VOCABULARY.get(scoring.language)
     vocabulary = None if name in (None, "none") else get_vocabulary(str(name))
-    metrics = tuple(
-        settings.metrics or (*DEFAULT_WORDING_FIGURES, *(headline_figures(vocabulary) if vocabulary else ()))
-    )
+    metrics = tuple(settings.metrics or ())
+    if settings.metrics is None:
+        metrics = (*DEFAULT_WORDING_FIGURES, *(headline_figures(vocabulary) if vocabulary else ()))
+    _require_known(metrics, with_findings=vocabulary is not None)
     runs = {
         system: [_score(replace(scoring, predictions=path), metrics, vocabulary) for path in paths]
         for system, paths in settings.systems.items()
     }
+    for system, scores in runs.items():
+        absent = [metric for metric in metrics if metric not in scores[0].formulas]
+        if absent:
+            raise UserError(f"{absent[0]} cannot be computed: {' '.join(scores[0].notes)}", where=f"system {system}")
     figures = {
         system: system_figures(
             scores, metrics, resamples=scoring.resamples, confidence=settings.confidence, seed=scoring.seed
@@ -156,6 +162,17 @@ def compare_files(settings: CompareSettings) -> ComparedSystems:
             for system, scores in runs.items()
         },
     )
+
+
+def _require_known(metrics: Sequence[str], *, with_findings: bool) -> None:
+    known = [f"bleu_{order}" for order in range(1, 5)] + [name for name in WORDING_METRICS if name != "bleu"]
+    known += ["mean_length", *PRIOR_FIGURES, *(FINDING_FIGURES if with_findings else ())]
+    for metric in metrics:
+        if "/" not in metric and metric not in known:
+            rows = ("PROTOCOL/CLASSES/AVERAGE/FIGURE",) if with_findings else ()
+            raise UserError(f"Unknown figure {metric!r}", where="--metrics", allowed=(*known, *rows), got=metric)
+    if not metrics:
+        raise UserError("No figure is named", where="--metrics", allowed=known)
 
 
 def _score(settings: ScoreSettings, metrics: Sequence[str], vocabulary: FindingVocabulary | None) -> Scores:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -14,12 +15,14 @@ __all__ = ["comparison_tables"]
 
 def comparison_tables(compared: ComparedSystems) -> RenderableType:
     """Return the figures of every system, then one table and plain sentences for each pair."""
-    figures = Table(title="Figures (mean over runs, interval over patients; ± spread over runs)")
+    figures = _table("Mean over runs, interval over patients, spread over runs")
+    figures.add_column("metric", no_wrap=True)
     figures.add_column("system")
+    for heading in ("figure", "interval", "sd of runs"):
+        figures.add_column(heading, justify="right", no_wrap=True)
     for metric in compared.metrics:
-        figures.add_column(metric, justify="right")
-    for name, row in compared.figures.items():
-        figures.add_row(name, *(_figure(row[metric]) for metric in compared.metrics))
+        for place, (name, row) in enumerate(compared.figures.items()):
+            figures.add_row("" if place else metric, name, *_figure(row[metric]))
     parts: list[RenderableType] = [figures]
     for comparison in compared.comparisons:
         parts += [_pair(comparison), *(Text(comparison.sentence(found.metric)) for found in comparison.metrics), Text()]
@@ -29,30 +32,33 @@ def comparison_tables(compared: ComparedSystems) -> RenderableType:
 
 def _pair(comparison: Comparison) -> Table:
     runs = " and ".join(f"{count} run{'s' if count > 1 else ''}" for count in comparison.runs)
-    table = Table(
-        title=f"{comparison.first} minus {comparison.second} ({runs}; {comparison.n} studies of "
-        f"{comparison.patients} patients)"
-    )
-    table.add_column("metric")
-    for column in ("difference", "interval", "p", "p (bootstrap)", "p (Holm)"):
-        table.add_column(column, justify="right")
+    studies = f"{comparison.n} studies of {comparison.patients} patients"
+    table = _table(f"{comparison.first} minus {comparison.second} ({runs}; {studies})")
+    table.add_column("metric", no_wrap=True)
+    for heading in ("difference", "interval", "p", "p boot", "p Holm"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for found in comparison.metrics:
         interval = found.interval
         table.add_row(
             found.metric,
             "" if found.difference is None else f"{found.difference:+.4f}",
-            "" if interval is None else f"{interval.low:+.4f} to {interval.high:+.4f}",
+            "" if interval is None else f"{interval.low:+.4f} {interval.high:+.4f}",
             *("" if p is None else f"{p:.4f}" for p in (found.p, found.p_bootstrap, found.p_holm)),
         )
     return table
 
 
-def _figure(figure: SystemFigure) -> str:
+def _table(title: str) -> Table:
+    return Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title=title, title_justify="left")
+
+
+def _figure(figure: SystemFigure) -> tuple[str, str, str]:
     if figure.value is None:
-        return "undefined"
-    text = f"{figure.value:.4f}"
-    if figure.interval is not None:
-        text += f" [{figure.interval.low:.4f}, {figure.interval.high:.4f}]"
-    if figure.seeds is not None and figure.seeds.sd is not None:
-        text += f" ± {figure.seeds.sd:.4f}"
-    return text
+        return "undefined", "", ""
+    spread = figure.seeds.sd if figure.seeds is not None else None
+    interval = figure.interval
+    return (
+        f"{figure.value:.4f}",
+        "" if interval is None else f"{interval.low:.4f} {interval.high:.4f}",
+        "" if spread is None else f"{spread:.4f}",
+    )

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from llmrg.cli import app
 from llmrg.errors import UserError
 from llmrg.metrics.compare_command import CompareSettings, compare_files, parse_systems
 from llmrg.metrics.comparison_table import comparison_tables
@@ -99,12 +101,25 @@ def test_refusals(files, tmp_path):
         ({"baseline": "c"}, "'c' is no system"),
         ({"metrics": ["bleu4"]}, "'bleu4'"),
         ({"metrics": ["r2gen/14/makro/f1"]}, "r2gen/14/macro"),
+        ({"metrics": []}, "No figure"),
     ):
         with pytest.raises(UserError, match=match):
             compare(files, systems, **options)
     short = write(tmp_path / "short.jsonl", {"s00": "Clear."})
     with pytest.raises(UserError, match="29 ids"):
         compare(files, {"a": (short,), "b": (files["poor"],)})
+
+
+def test_the_command(files):
+    arguments = ["a=" + str(files["good1"]), "b=" + str(files["poor"]), "--references", str(files["references"])]
+    options = ["--language", "en", "--metrics", "bleu_4,invented_priors", "--resamples", "50", "--trials", "99"]
+    runner = CliRunner()
+    shown = runner.invoke(app, ["compare", *arguments, *options])
+    assert shown.exit_code == 0, shown.output
+    assert "a minus b" in shown.output
+    found = json.loads(runner.invoke(app, ["compare", *arguments, *options, "--baseline", "b", "--json"]).output)
+    assert [row["metric"] for row in found["comparisons"][0]["metrics"]] == ["bleu_4", "invented_priors"]
+    assert found["systems"]["a"]["bleu_4"]["value"] > found["systems"]["b"]["bleu_4"]["value"]
 
 
 def test_arguments(tmp_path):
