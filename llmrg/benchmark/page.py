@@ -18,7 +18,7 @@ from markupsafe import Markup
 from llmrg.artefacts import write_text
 from llmrg.benchmark.results import RESULTS_FILE, Results, read_results
 from llmrg.benchmark.section_view import EMPTY_GALLERY, section_view
-from llmrg.benchmark.words import OUTCOME_SYMBOLS, OUTCOME_WORDS
+from llmrg.benchmark.words import OUTCOME_SYMBOLS, OUTCOME_WORDS, mark_chinese
 from llmrg.errors import UserError
 from llmrg.version import __version__
 
@@ -27,6 +27,7 @@ __all__ = ["GALLERY_FILE", "PAGE_FILE", "find_results", "write_index", "write_pa
 PAGE_FILE = "index.html"
 GALLERY_FILE = "gallery.json"
 _PREVIEWED = 4
+_STYLES = ("style.css", "figures.css", "print.css")
 _OURS = '<meta name="generator" content="llmrg benchmark">'
 _log = logging.getLogger(__name__)
 
@@ -146,8 +147,9 @@ def _environment() -> Environment:
     folder = resources.files("llmrg.benchmark") / "templates"
     script = (folder / "script.js").read_text(encoding="utf-8").strip()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    environment.filters["han"] = mark_chinese
     environment.globals.update(
-        style=Markup((folder / "style.css").read_text(encoding="utf-8")),
+        style=Markup("".join((folder / name).read_text(encoding="utf-8") for name in _STYLES)),
         script=Markup(script),
         script_hash=Markup(digest),
         symbols=OUTCOME_SYMBOLS,

@@ -1,4 +1,4 @@
-"""One dataset's part of a page: its table, charts, protocol and studies, as plain values for the template."""
+"""One dataset's part of a page, as plain values for the template."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmrg.benchmark.charts import class_chart, ranking_chart
-from llmrg.benchmark.results import Results, Row
-from llmrg.benchmark.table import COLUMNS, Column, format_value
+from llmrg.benchmark.agreement_view import agreement_view
+from llmrg.benchmark.charts import class_chart, protocol_chart, ranking_charts
+from llmrg.benchmark.claims import claims, lede, tiles
+from llmrg.benchmark.evidence_figures import evidence_figures
+from llmrg.benchmark.grid_view import class_table, grid_view
+from llmrg.benchmark.honesty_view import honesty_view
+from llmrg.benchmark.length_view import length_view
+from llmrg.benchmark.method_view import method_view, protocol_tables
+from llmrg.benchmark.published_view import published_view
+from llmrg.benchmark.results import Results
+from llmrg.benchmark.table_view import every_figure, main_table
+from llmrg.benchmark.tests_view import tests_view
 
 __all__ = ["EMPTY_GALLERY", "section_view"]
 
 EMPTY_GALLERY: Mapping[str, Any] = {"studies": [], "chosen": "", "boxes": False}
-_NOTES = {
-    "constant": "one training report for everybody",
-    "random": "a random training report",
-    "nearest": "report of the nearest training film",
-    "nearest_encoder": "report of the system's first hit",
-    "oracle": "the truth in plain words",
-}
-_LANGUAGES = {"zh": "Chinese", "en": "English"}
 
 
 def section_view(
@@ -34,95 +35,60 @@ def section_view(
         page: address of its own page, relative to the page that is written.
         preview: the studies to show where only some are shown.
     """
-    return {
+    anchor = re.sub(r"[^a-z0-9]+", "-", f"{results.dataset}-{results.split}".lower()).strip("-")
+    section: dict[str, Any] = {
         "results": results,
         "title": results.title or results.dataset,
-        "anchor": re.sub(r"[^a-z0-9]+", "-", f"{results.dataset}-{results.split}".lower()).strip("-"),
-        "summary": summary(results),
-        "groups": _groups(),
-        "columns": [{"label": c.label, "title": c.title, "first": _starts_group(c)} for c in COLUMNS],
-        "blocks": _blocks(results),
-        "ranking": ranking_chart(results),
+        "anchor": anchor,
+        "lede": lede(results),
+        "tiles": tiles(results),
+        "claims": claims(results),
+        "table": main_table(results),
+        "figures": every_figure(results),
+        "rankings": ranking_charts(results),
         "classes": class_chart(results),
-        "protocol": _protocol(results),
+        "class_table": class_table(results),
+        "grid": grid_view(results),
+        "spread": protocol_chart(results),
+        "tests": tests_view(results),
+        "lengths": length_view(results),
+        "honesty": honesty_view(results),
+        "evidence": evidence_figures(results),
+        "published": published_view(results),
+        "agreement": agreement_view(results),
+        "protocols": protocol_tables(results),
+        "method": method_view(results),
         "gallery": gallery,
+        "counts": _outcome_counts(gallery["studies"]),
         "page": page,
         "preview": list(preview),
     }
+    section["contents"] = [(f"{anchor}-{key}", title) for key, title in _contents(section)]
+    return section
 
 
-def summary(results: Results) -> str:
-    """Say in a few sentences what was scored and how the best system stands."""
-    language = _LANGUAGES.get(results.language, results.language)
-    text = (
-        f"{results.n} {language} studies of {results.patients} patients, "
-        f"{results.split} split. {results.training_studies} training studies."
+def _contents(section: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Key and title of every part that the page of this dataset has, in its order."""
+    parts = (
+        ("summary", "Summary", section["tiles"] or section["claims"]),
+        ("table", "All rows", True),
+        ("ranking", "Rank", section["rankings"]),
+        ("classes", "Findings", section["classes"]["rows"]),
+        ("tests", "Paired tests", section["tests"]),
+        ("clinical", "Clinical efficacy", section["grid"]),
+        ("lengths", "Length", section["lengths"]),
+        ("honesty", "Data honesty", section["honesty"]),
+        ("evidence", "Evidence", section["evidence"]),
+        ("agreement", "Shipped labels", section["agreement"]),
+        ("studies", "Studies", section["gallery"]["studies"]),
+        ("published", "Published figures", section["published"]),
+        ("method", "Method", True),
     )
-    systems = [row for row in results.rows if row.kind == "system" and row.value("clinical_micro_f1") is not None]
-    if not systems:
-        return text + " No system yet: these are the baselines that one has to beat."
-    best = max(systems, key=lambda row: row.value("clinical_micro_f1") or 0.0)
-    text += (
-        f" {best.system} states the findings with an F1 of {100 * (best.value('clinical_micro_f1') or 0.0):.1f}\u00a0%"
-    )
-    nearest, oracle, closed = results.row("nearest"), results.row("oracle"), results.closed(best)
-    if closed is not None and nearest is not None and oracle is not None:
-        text += (
-            f"; copying the nearest training film's report reaches {_percent(nearest)}, the truth itself in plain "
-            f"words {_percent(oracle)}. {best.system} closes {100 * closed:.0f}\u00a0% of that distance."
-        )
-    elif nearest is not None:
-        text += f"; copying the nearest training film's report reaches {_percent(nearest)}."
-    else:
-        text += "."
-    return text
+    return [(key, title) for key, title, present in parts if present]
 
 
-def _percent(row: Row) -> str:
-    return f"{100 * (row.value('clinical_micro_f1') or 0.0):.1f}\u00a0%"
-
-
-def _starts_group(column: Column) -> bool:
-    return next(c for c in COLUMNS if c.group == column.group) is column
-
-
-def _groups() -> list[dict[str, Any]]:
-    names = dict.fromkeys(column.group for column in COLUMNS)
-    return [{"name": name, "span": sum(column.group == name for column in COLUMNS)} for name in names]
-
-
-def _blocks(results: Results) -> list[tuple[str, list[dict[str, Any]]]]:
-    blocks: list[tuple[str, list[dict[str, Any]]]] = []
-    for kind in ("system", "baseline", "oracle"):
-        rows = [row for row in results.rows if row.kind == kind]
-        if rows:
-            blocks.append((kind, [_table_row(row, results) for row in rows]))
-    return blocks
-
-
-def _table_row(row: Row, results: Results) -> dict[str, Any]:
-    cells: list[dict[str, Any]] = []
-    for column in COLUMNS:
-        value = row.value(column.metric)
-        bounds = row.confidence_intervals.get(column.metric)
-        others = [other.value(column.metric) for other in results.rows if other.kind != "oracle"]
-        best = max((number for number in others if number is not None), default=None)
-        cells.append(
-            {
-                "text": format_value(value, column),
-                "interval": "" if bounds is None else "–".join(format_value(bound, column) for bound in bounds),
-                "bar": round(100 * value, 1) if value is not None and column.group == "Findings" else None,
-                "best": column.ranked and row.kind != "oracle" and value is not None and value == best,
-                "first": _starts_group(column),
-            }
-        )
-    return {"name": row.system, "note": _NOTES.get(row.system, "") if row.kind != "system" else "", "cells": cells}
-
-
-def _protocol(results: Results) -> list[tuple[str, str]]:
-    lines = [(key.replace("_", " ").capitalize(), text) for key, text in results.protocol.items()]
-    lines.append(("Signature", results.signature))
-    lines.append(("Labeler", results.labeler))
-    lines.append(("Seeds", ", ".join(f"{key} {seed}" for key, seed in results.seeds.items())))
-    lines.append(("Versions", ", ".join(f"{key} {version}" for key, version in results.versions.items())))
-    return [(key, text) for key, text in lines if text]
+def _outcome_counts(studies: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many studies of the gallery show each kind of error, or nothing but right findings."""
+    outcomes = [set(study["outcomes"]) for study in studies]
+    counts = {name: sum(name in found for found in outcomes) for name in ("wrong_side", "invented", "missed")}
+    return counts | {"only_right": sum(found == {"right"} for found in outcomes), "all": len(outcomes)}

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from llmrg.benchmark.comparison import FindingOutcome, Outcome
-from llmrg.findings.mention import Side
-from llmrg.findings.vocabulary import FindingVocabulary
+import re
 
-__all__ = ["OUTCOME_SYMBOLS", "OUTCOME_WORDS", "describe_outcome", "finding_label", "side_word"]
+from markupsafe import Markup, escape
+
+from llmrg.benchmark.comparison import FindingOutcome, Outcome
+from llmrg.errors import UserError
+from llmrg.findings.mention import Side
+from llmrg.findings.vocabulary import FindingVocabulary, get_vocabulary
+
+__all__ = [
+    "OUTCOME_SYMBOLS",
+    "OUTCOME_WORDS",
+    "class_label",
+    "describe_outcome",
+    "finding_label",
+    "mark_chinese",
+    "side_word",
+]
 
 OUTCOME_WORDS: dict[Outcome, str] = {
     "wrong_side": "wrong side",
@@ -19,6 +32,22 @@ _SIDES = {
     "en": {"left": "left", "right": "right", "bilateral": "both sides"},
     "zh": {"left": "左侧", "right": "右侧", "bilateral": "双侧"},
 }
+
+
+_CHINESE = re.compile("[\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]+")
+
+
+def mark_chinese(text: object) -> Markup:
+    """Escape a text for HTML and name the language of its Chinese parts, so that they are set in Chinese letters."""
+    return Markup(_CHINESE.sub(r'<span lang="zh-Hans">\g<0></span>', str(escape(text))))
+
+
+def class_label(name: str, vocabulary: str, language: str) -> str:
+    """The display name of a finding of a named vocabulary; its key where the vocabulary is not known here."""
+    try:
+        return finding_label(name, get_vocabulary(vocabulary), language)
+    except UserError:
+        return name
 
 
 def finding_label(name: str, vocabulary: FindingVocabulary, language: str, *, short: bool = False) -> str:

@@ -1,0 +1,71 @@
+"""Paired tests on the page: the difference of two rows on the same studies, with its interval and p values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llmrg.benchmark.axis import Axis, round_axis
+from llmrg.benchmark.charts import headline_metrics
+from llmrg.benchmark.metric_words import metric_column, name_of, signed
+from llmrg.benchmark.result_parts import PairedResult
+from llmrg.benchmark.results import Results
+
+__all__ = ["p_text", "tests_view"]
+
+
+def tests_view(results: Results) -> list[dict[str, Any]]:
+    """One table a metric, headline metrics first: systems against the strongest baseline, then against each other."""
+    leading = headline_metrics(results)
+    order = [*leading, *(test["metric"] for test in results.tests)]
+    return [_table(metric, results) for metric in dict.fromkeys(order) if _of(metric, results)]
+
+
+def _of(metric: str, results: Results) -> list[PairedResult]:
+    return [test for test in results.tests if test["metric"] == metric]
+
+
+def _table(metric: str, results: Results) -> dict[str, Any]:
+    tests = _of(metric, results)
+    percent = metric_column(metric).percent
+    ends = [end for test in tests for end in (test["low"], test["high"], test["difference"]) if end is not None]
+    axis = round_axis(ends, scale=100 if percent else 1)
+    blocks = []
+    for purpose, title in (("baseline", "Against the strongest trivial baseline"), ("systems", "Systems pairwise")):
+        rows = [_row(test, axis, metric) for test in tests if test["purpose"] == purpose]
+        rows.sort(key=lambda row: -abs(row["difference"]))
+        if rows:
+            blocks.append({"title": title, "rows": rows})
+    return {
+        "metric": metric,
+        "name": name_of(metric),
+        "unit": "points of percent" if percent else "",
+        "axis": axis.to_mapping(),
+        "blocks": blocks,
+        "count": len(tests),
+        "decided": sum(test["better"] is not None for test in tests),
+        "trials": max(test["trials"] for test in tests),
+    }
+
+
+def _row(test: PairedResult, axis: Axis, metric: str) -> dict[str, Any]:
+    low, high = test["low"], test["high"]
+    return {
+        "first": test["first"],
+        "second": test["second"],
+        "difference": test["difference"],
+        "at": axis.at(test["difference"]),
+        "low": None if low is None else axis.at(low),
+        "high": None if high is None else axis.at(high),
+        "text": signed(test["difference"], metric),
+        "interval": "" if low is None or high is None else f"{signed(low, metric)} to {signed(high, metric)}",
+        "p": p_text(test["p"]),
+        "p_holm": p_text(test["p_holm"]),
+        "better": test["better"],
+    }
+
+
+def p_text(p: float) -> str:
+    """Write a p value: never 0, as many digits as tell something."""
+    if p >= 0.0995:
+        return f"{p:.2f}"
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}" if p >= 0.0001 else "< 0.0001"
