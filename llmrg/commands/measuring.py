@@ -9,7 +9,7 @@ import typer
 
 from llmrg.commands.arguments import AsJson, Configuration, Overrides
 
-__all__ = ["benchmark", "compare", "score"]
+__all__ = ["benchmark", "compare", "label", "score"]
 
 
 def benchmark(config: Configuration, overrides: Overrides = None, as_json: AsJson = False) -> None:
@@ -31,6 +31,53 @@ def benchmark(config: Configuration, overrides: Overrides = None, as_json: AsJso
     for line in console_lines(results):
         typer.echo(line)
     typer.echo(f"Page: {settings.out / 'index.html'}")
+
+
+def label(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Reports: .csv, .tsv or .jsonl.", show_default=False)],
+    language: Annotated[str, typer.Option(help="zh or en.")],
+    out: Annotated[Path, typer.Option(help="Where the rows go with their labels, in the same format.")],
+    column: Annotated[str, typer.Option(help="Column or field that holds the reports.")] = "report",
+    vocabulary: Annotated[str, typer.Option(help="chexpert14, radiograph, ped_xray or cn48.")] = "chexpert14",
+    side: Annotated[bool, typer.Option("--side", help="Add columns with left, right or bilateral.")] = False,
+    severity: Annotated[bool, typer.Option("--severity", help="Add columns with mild, moderate or severe.")] = False,
+    prefix: Annotated[str, typer.Option(help="Put in front of the names of all added columns.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Label the findings of a file's reports: 1 positive, 0 negative, -1 uncertain, empty not mentioned."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from llmrg.findings.label_file import LabelFile, label_file
+
+    request = LabelFile(
+        source=file,
+        out=out,
+        language=language,
+        column=column,
+        vocabulary=vocabulary,
+        side=side,
+        severity=severity,
+        prefix=prefix,
+    )
+    shown = (SpinnerColumn(), TextColumn("{task.completed:,.0f} reports labelled"), TimeElapsedColumn())
+    with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        summary = label_file(request, progress=lambda done: bar.update(task, completed=done))
+    if as_json:
+        import json
+
+        typer.echo(json.dumps({**summary.to_mapping(), "out": str(out)}, ensure_ascii=False, indent=2))
+        return
+    from rich.table import Table
+
+    table = Table(title=f"{summary.rows:,} reports ({summary.empty:,} empty), {summary.labeler}")
+    for name in ("finding", "positive", "negative", "uncertain", "not mentioned"):
+        table.add_column(name, justify="left" if name == "finding" else "right")
+    for name, counts in summary.counts.items():
+        table.add_row(name, *(f"{count:,}" for count in counts.values()))
+    Console().print(table)
+    typer.echo(f"Labels: {out}")
 
 
 def score(
