@@ -45,7 +45,7 @@ PHRASES: dict[str, _Entry] = {
     ),
     "consolidation": ("consolid", r"\b(?:non-?)?consolidat\w*"),
     "nodule": (
-        "nodul mass les cavit neoplas malign metasta carcino tumo cancer coin bronchogenic",
+        "nodul fibronod mass les cavit neoplas malign metasta carcino tumo cancer coin bronchogenic",
         r"(?<!reticulo)nodul\w*|\bmass(?:es)?\b|\bmass-?like\b"
         r"|(?:lung|pulmonary|nodular|cavitary|cavitating|parenchymal|lobe|coin|mass) lesions?"
         r"|\bcavit(?:ary|ations?|ating)\b(?! lesion)"
@@ -209,7 +209,8 @@ BLANKS: _Entry = (
     "calcif "
     "metal nipple skin port aort infection evalu assess histor granulom indicat rule exclu symptom sign correl concern "
     "suspicion risk medullary lead wire screw hardware ascending abdominal laryng limit obscur preclud airway tracheal "
-    "heart cardiac treat lymph thyroid sternal fractur interlobular bilateral could may might lucen family prior",
+    "heart cardiac treat lymph thyroid sternal fractur interlobular bilateral could may might lucen family prior "
+    "identif look docum charac confirm",
     r"peri-?cardial (?:\w+ )?effusions?|joint effusions?|(?:soft tissue|subcutaneous|peripheral|bone marrow|cerebral"
     r"|laryngeal|subglottic|leg|pedal) o?edema|breast (?:mass|implant|tissue|shadow)\w*|mass effect"
     r"|(?:bony?|osseous|rib|sclerotic|lytic) (?:lesion|densit|metasta)\w*|soft tissue densit\w+"
@@ -219,7 +220,8 @@ BLANKS: _Entry = (
     r"|(?<!no )(?<!any )(?:known |personal |family |past |prior |remote |clinical )?history of [^.;,]*"
     r"|\bhistory ?: ?[^.;]*"
     r"|(?:to |for |further )?(?:evaluation|evaluate|assess\w*) (?:for|of) (?:the )?(?:possible |any )?[^.;,]*"
-    r"|to (?:exclude|rule out) [^.;,]*|^(?:please )?(?:rule out|r/o) [^.;,]*|indications?: [^.;]*"
+    r"|to (?:exclude|rule out|identify|look for|document|characteri[sz]e|confirm) [^.;,]*|^(?:please )?(?:rule out"
+    r"|r/o) [^.;,]*|indications?: [^.;]*"
     r"|(?:clinical )?(?:symptoms|signs and symptoms) of [^.;,]*|correlat\w+ (?:\w+ ){0,6}?(?:for|with) [^.;,]*"
     r"|if (?:there (?:is|are|remains) )?(?:[\w-]+ ){0,3}?(?:concern|suspicion|question) (?:for|of) [^.;,]*"
     r"|(?:clinical|continued|persistent) (?:concern|suspicion) (?:for|of) [^.;,]*|risk (?:factors? )?(?:for|of) [^.;,]*"

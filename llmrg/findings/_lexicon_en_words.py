@@ -89,7 +89,8 @@ PLACE = _C(
 
 # Words that start a statement of their own after a comma, "and" or "with" in a negated list.
 STARTS = _C(
-    r"(?:,|\band|\bwith|\bor)\s+(?:and\s+|with\s+)?(?:(?:a|an|the|also|some|again|there|new|only|more|interval)\s+)?"
+    r"(?:,|\band|(?<!associated )(?<!consistent )(?<!compatible )\bwith|\bor)\s+(?:and\s+|with\s+)?(?:(?:a|an|the|also"
+    r"|some|again|there|new|only|more|interval)\s+)?"
     r"(?:(?:very|now|previously)\s+)?(?:stable|mild\w*|small|moderate\w*|severe\w*|minimal\w*|slight\w*|trace|tiny"
     r"|chronic"
     r"|unchanged|persist\w+|improv\w+|left\b|right\b|bilateral\w*|bibasilar|biapical|low\b|normal|increas\w+|decreas\w+"
