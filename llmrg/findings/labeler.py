@@ -11,6 +11,7 @@ from llmrg.findings._background_en import without_background
 from llmrg.findings._reading import Reading
 from llmrg.findings._reading_en import read_english_sentence
 from llmrg.findings._reading_zh import read_chinese_sentence
+from llmrg.findings.graphs.keyword_labeler import KeywordLabeler
 from llmrg.findings.mention import Mention, Polarity, Severity, Side
 from llmrg.findings.vocabulary import FindingVocabulary
 from llmrg.text.sentences import split_sentences
@@ -46,14 +47,18 @@ class Labeler(Protocol):
 
 
 @cache
-def get_labeler(vocabulary: FindingVocabulary, language: Literal["zh", "en"]) -> RuleLabeler:
+def get_labeler(vocabulary: FindingVocabulary, language: Literal["zh", "en"]) -> Labeler:
     """Return the labeler of a vocabulary and a language.
+
+    The keywords of ``cn48`` are read from report graphs, other vocabularies by phrases.
 
     Raises:
         UserError: there is none for the language.
     """
     if language not in _READERS:
         raise UserError("No labeler for this language", allowed=tuple(_READERS), got=language)
+    if vocabulary.name == "cn48":
+        return KeywordLabeler(vocabulary, language)
     return RuleLabeler(vocabulary, language)
 
 

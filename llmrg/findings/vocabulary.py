@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from llmrg.errors import UserError
+from llmrg.findings.graphs.keyword_names import ANATOMY_KEYWORDS, LESION_KEYWORDS, UNSIDED_KEYWORDS
 
 __all__ = ["Finding", "FindingVocabulary", "get_vocabulary", "vocabulary_names"]
 
@@ -134,7 +135,7 @@ _CHEXPERT_ORDER: tuple[tuple[str, str], ...] = (
 
 def vocabulary_names() -> tuple[str, ...]:
     """Names that :func:`get_vocabulary` knows."""
-    return ("ped_xray", "chexpert14", "radiograph")
+    return ("ped_xray", "chexpert14", "radiograph", "cn48")
 
 
 @cache
@@ -143,6 +144,7 @@ def get_vocabulary(name: str) -> FindingVocabulary:
 
     ``ped_xray``: the observations that paediatric Chinese reports state. ``chexpert14``: the 14 CheXpert classes in
     the order of the published label files. ``radiograph``: all that the labelers read, both of these and more.
+    ``cn48``: the anatomy and lesion keywords of CN-X2RG, which are read from report graphs.
 
     Raises:
         UserError: the name is unknown.
@@ -162,6 +164,20 @@ def get_vocabulary(name: str) -> FindingVocabulary:
             findings=tuple(
                 Finding(name=observation, observation=observation, en=en, zh=zh, sided=sided)
                 for observation, en, zh, sided in (*sided, *_CHEXPERT_ONLY, *_WIDER)
+            ),
+        )
+    if name == "cn48":
+        return FindingVocabulary(
+            name=name,
+            findings=tuple(
+                Finding(
+                    name=keyword,
+                    observation=f"cn_{keyword.lower().replace(' ', '_')}",
+                    en=keyword.lower(),
+                    zh=zh,
+                    sided=keyword not in UNSIDED_KEYWORDS,
+                )
+                for keyword, zh in (ANATOMY_KEYWORDS | LESION_KEYWORDS).items()
             ),
         )
     if name == "chexpert14":

@@ -260,7 +260,7 @@ class _Chains:
     def _take_state(self, index: int, token: Token) -> None:
         following = self._tokens[index + 1] if index + 1 < len(self._tokens) else None
         noun = self._noun_ahead(index)
-        if noun is not None and not (self._zh and token.role == "normal"):
+        if noun is not None and (not self._zh or (noun.role == "shadow" and token.role != "normal")):
             self._pending.append(index)
             return
         if not self._zh and following is not None and following.clause == token.clause:

@@ -177,7 +177,7 @@ class _Places:
     def _combine(self, found: list[int], more: list[int]) -> list[int]:
         """Pieces of one place apart from each other: the bare piece says more of the other."""
         self._taken.update(found)
-        merged = [place for place in dict.fromkeys((*found, *more))]
+        merged = list(dict.fromkeys((*found, *more)))
         organs = [place for place in merged if self._region(place)]
         bare = [place for place in merged if not self._region(place)]
         if organs and bare:
@@ -200,7 +200,7 @@ class _Places:
             elif token.role in ("at", "of"):
                 of_place = True
             elif token.role == "place":
-                if index in self._dropped or index in self._taken and not joined:
+                if index in self._dropped or (index in self._taken and not joined):
                     return []
                 adverb = not self._zh and token.text in ("bilaterally", "unilaterally", "bibasally", "diffusely")
                 after_preposition = index > 0 and self._tokens[index - 1].role in ("at", "of", "skip") and of_place
@@ -209,9 +209,7 @@ class _Places:
                 if self._zh or not joined:
                     return []
                 of_place = False
-            elif self._is_head(index) and not joined:
-                return []
-            elif self._is_head(index) and sides:
+            elif (self._is_head(index) and not joined) or (self._is_head(index) and sides):
                 return []
         return []
 
@@ -280,7 +278,7 @@ class _Places:
             if token.clause != self._tokens[place].clause or self._is_head(index):
                 return []
             if token.role == "place":
-                return [] if self._region(index) or token.role == "list" else [index]
+                return [] if self._region(index) else [index]
             if token.role == "list":
                 return []
         return []

@@ -24,9 +24,8 @@ def apply_denials(tokens: list[Token], heads: list[Head], language: str) -> None
     by_token = {head.token: head for head in heads}
     stated = {state: head for head in heads for state in head.states}
     for index, token in enumerate(tokens):
-        if token.role == "denial" and not _deny_ahead(tokens, index, by_token, stated, language):
-            _deny_back(tokens, index, heads)
-        elif token.role == "denied":
+        unanswered = token.role == "denial" and not _deny_ahead(tokens, index, by_token, stated, language)
+        if unanswered or token.role == "denied":
             _deny_back(tokens, index, heads)
 
 
@@ -117,7 +116,7 @@ def apply_hedges(sentence: str, tokens: list[Token], heads: list[Head], hedges: 
         end = next((token.start for token in starts if token.start >= match.end()), len(sentence))
         for head in heads:
             token = tokens[head.token]
-            if kind in ("unc", "evoke", "either") and match.end() <= token.start < end:
-                head.uncertain = True
-            elif kind in ("unc_after", "either") and token.end <= match.start() and token.clause == clause:
+            ahead = kind != "unc_after" and match.end() <= token.start < end
+            behind = kind in ("unc_after", "either") and token.end <= match.start() and token.clause == clause
+            if ahead or behind:
                 head.uncertain = True

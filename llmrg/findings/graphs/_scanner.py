@@ -12,8 +12,34 @@ __all__ = ["Token", "scan"]
 _AREA = ("区", "区域")
 _UNFINISHED_ZH = frozenset("上中下前后内外左右")
 _UNFINISHED_EN = frozenset(
-    """left right upper lower mid middle lateral medial anterior posterior superior inferior proximal distal first second
-    third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth""".split()
+    [
+        "left",
+        "right",
+        "upper",
+        "lower",
+        "mid",
+        "middle",
+        "lateral",
+        "medial",
+        "anterior",
+        "posterior",
+        "superior",
+        "inferior",
+        "proximal",
+        "distal",
+        "first",
+        "second",
+        "third",
+        "fourth",
+        "fifth",
+        "sixth",
+        "seventh",
+        "eighth",
+        "ninth",
+        "tenth",
+        "eleventh",
+        "twelfth",
+    ]
 )
 _ALONE_EN = frozenset({"peripheral", "central", "subpleural", "paratracheal", "peribronchial", "subdiaphragmatic"})
 _INSIDE = frozenset({"内", "中", "前", "后", "上"})

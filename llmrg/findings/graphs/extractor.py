@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache, lru_cache
 
 from llmrg.errors import UserError
@@ -15,7 +16,7 @@ from llmrg.findings.graphs._words_en import ENGLISH_TERMS
 from llmrg.findings.graphs._words_zh import CHINESE_TERMS
 from llmrg.findings.graphs.graph import Entity, EntityKind, GraphExtractor, Language, Relation, ReportGraph
 
-__all__ = ["GRAPH_VERSION", "RuleExtractor", "get_extractor"]
+__all__ = ["GRAPH_VERSION", "RuleExtractor", "get_extractor", "sentence_spans"]
 
 GRAPH_VERSION = "rules-1"
 """Changes with every change of rules or words that can change a graph."""
@@ -29,10 +30,23 @@ _SENTENCE = {
 _NUMBERED = re.compile(r"\s*[(（]?\d{1,2}\s*[.．、)）]\s*(?!\d)")
 _DECIDING = frozenset({"lesion", "shape", "disease", "change"})
 _AFFIRMED = frozenset(
-    {"shadow", "异常", "病变", "异常改变", "异常征象", "异常发现", "abnormality", "abnormalities", "process", "processes"}
+    {
+        "shadow",
+        "异常",
+        "病变",
+        "异常改变",
+        "异常征象",
+        "异常发现",
+        "abnormality",
+        "abnormalities",
+        "process",
+        "processes",
+    }
     | {"disease", "pathology", "injury", "trauma"}
 )
-_STEADY = frozenset({"stable", "unchanged", "稳定", "变化不大", "无变化", "无明显变化", "未见变化", "未见明显变化", "相仿"})
+_STEADY = frozenset(
+    {"stable", "unchanged", "稳定", "变化不大", "无变化", "无明显变化", "未见变化", "未见明显变化", "相仿"}
+)
 
 
 @cache
@@ -80,12 +94,8 @@ class RuleExtractor:
         """
         entities: list[Entity] = []
         relations: list[Relation] = []
-        for match in _SENTENCE[self.language].finditer(text):
-            words = match.group()
-            numbered = _NUMBERED.match(words)
-            shift = match.start()
-            if numbered and numbered.end() < len(words):
-                words, shift = words[numbered.end() :], shift + numbered.end()
+        for shift, end in sentence_spans(text, self.language):
+            words = text[shift:end]
             graph = self._read(words)
             first = len(entities)
             entities += [
@@ -93,6 +103,19 @@ class RuleExtractor:
             ]
             relations += [Relation(one.kind, one.source + first, one.target + first) for one in graph.relations]
         return ReportGraph(tuple(entities), tuple(relations))
+
+
+def sentence_spans(text: str, language: Language) -> Iterator[tuple[int, int]]:
+    """Return the offsets of the sentences of a report, list numbers left out.
+
+    Args:
+        text: a report, or a section of one.
+        language: ``zh`` or ``en``.
+    """
+    for match in _SENTENCE[language].finditer(text):
+        start, end = match.span()
+        numbered = _NUMBERED.match(text, start, end)
+        yield (numbered.end() if numbered and numbered.end() < end else start), end
 
 
 def _lower(sentence: str) -> str:

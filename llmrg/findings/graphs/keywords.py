@@ -1,8 +1,4 @@
-"""The 24 anatomy and 24 lesion keywords of CN-X2RG, and which of them a graph states.
-
-The English names are those of Table 1 of the paper (Tang et al. 2023, doi 10.1007/978-3-031-47401-9_8); which words
-stand for them is our choice (``docs/graphs.md``, section 4).
-"""
+"""Which of the 48 keywords of CN-X2RG a graph states (``docs/graphs.md``, section 4)."""
 
 from __future__ import annotations
 
@@ -14,65 +10,10 @@ from llmrg.findings.graphs._keyword_rules import KeywordRules
 from llmrg.findings.graphs._keywords_en import ENGLISH_RULES
 from llmrg.findings.graphs._keywords_zh import CHINESE_RULES
 from llmrg.findings.graphs.graph import Language, ReportGraph
+from llmrg.findings.graphs.keyword_names import LESION_KEYWORDS
 from llmrg.findings.mention import Polarity, Side
 
-__all__ = ["ANATOMY_KEYWORDS", "LESION_KEYWORDS", "Statement", "keyword_pairs", "keyword_statements"]
-
-ANATOMY_KEYWORDS: dict[str, str] = {
-    "Chest": "胸廓",
-    "Hilum": "肺门",
-    "Heart": "心影",
-    "Diaphragmatic": "膈面",
-    "Costophrenic angle": "肋膈角",
-    "Lung": "肺",
-    "Aorta": "主动脉",
-    "Rib": "肋骨",
-    "Mediastinum": "纵隔",
-    "Pleura": "胸膜",
-    "Vertebrae": "椎体",
-    "Aortic knot": "主动脉结",
-    "Aortic arch": "主动脉弓",
-    "Fissures": "叶间裂",
-    "Bone": "骨",
-    "Trachea": "气管",
-    "Neck": "颈",
-    "Horizontal split": "水平裂",
-    "Bronchi": "支气管",
-    "Bowel": "肠",
-    "Diaphragm": "膈",
-    "Pulmonary artery": "肺动脉",
-    "Belly": "腹",
-    "Vessels": "血管",
-}
-"""Chinese names by keyword, in the order of the table."""
-
-LESION_KEYWORDS: dict[str, str] = {
-    "Postoperative": "术后",
-    "Gas": "气体",
-    "Shadow": "影",
-    "Texture": "纹理",
-    "Calcification": "钙化",
-    "Insert": "置入",
-    "No lung texture": "无肺纹理",
-    "Effusion": "积液",
-    "Transparency": "透亮度",
-    "Fracture": "骨折",
-    "Prominence": "突出",
-    "Side bend": "侧弯",
-    "Intubation": "插管",
-    "Deformed": "变形",
-    "Drainage": "引流",
-    "Emphysema": "气肿",
-    "Atelectasis": "不张",
-    "Flame": "炎",
-    "Torque": "迂曲",
-    "Blur": "模糊",
-    "Disappeared": "消失",
-    "Weaken": "减弱",
-    "Enhanced": "增强",
-    "Shift": "移位",
-}
-"""Chinese names by keyword, in the order of the table."""
+__all__ = ["Statement", "keyword_pairs", "keyword_statements"]
 
 _RULES: dict[str, KeywordRules] = {"zh": CHINESE_RULES, "en": ENGLISH_RULES}
 
@@ -81,7 +22,15 @@ _REPLACED = frozenset(
     {"Lung", "Chest", "Hilum", "Costophrenic angle", "Diaphragm", "Diaphragmatic", "Rib", "Trachea", "Bronchi", "Heart"}
 )
 """Places that give way to the one which a lesion implies: a pneumothorax of the left lung is one of the pleura."""
-_NO_SHADOW = frozenset(LESION_KEYWORDS) - {"Shadow", "Blur", "Prominence", "Enhanced", "Weaken", "Texture", "Transparency"}
+_NO_SHADOW = frozenset(LESION_KEYWORDS) - {
+    "Shadow",
+    "Blur",
+    "Prominence",
+    "Enhanced",
+    "Weaken",
+    "Texture",
+    "Transparency",
+}
 """Lesions whose shadow is no finding of its own: 钙化影, 气体影, 导管影."""
 
 
@@ -184,7 +133,8 @@ def _chain(
     for lesion, (implied, forced) in found.items():
         for own, side in spots or [(frozenset(), None)]:
             keywords = _placed(own, implied, forced=forced)
-            for anatomy in sorted(keywords) or [None]:
+            options: list[str | None] = [*sorted(keywords)] or [None]
+            for anatomy in options:
                 yield Statement(anatomy, lesion, polarity, side, proof)
 
 
