@@ -95,9 +95,9 @@ def deletion_statistics(
 
     A sentence rests on the source if it states a finding as present for which the source's record speaks. What it says
     changes if the report without the source no longer has it: a positive statement needs the finding positive and,
-    where the sentence names a side, on that side or both; an uncertain one needs it uncertain; a negative one needs it not
-    positive (unmentioned means absent), and is not judged where the report itself calls the finding present elsewhere
-    ("no further consolidation"). Other sentences are judged in the same way if they state a finding at all;
+    where the sentence names a side, on that side or both; an uncertain one needs it uncertain; a negative one needs it
+    not positive (unmentioned means absent), and is not judged where the report itself calls the finding present
+    elsewhere ("no further consolidation"). Other sentences are judged in the same way if they state a finding at all;
     ``positive_others`` are those of them that state one as present. A sentence is reworded if its words no longer
     stand in the report.
 
