@@ -8,6 +8,7 @@ Plus and MIMIC-CXR on more than 99 % of them.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 __all__ = ["PTB_LEFT_OUT", "PTB_VERSION", "ptb_tokens"]
 
@@ -40,12 +41,14 @@ _TOKEN = re.compile(
 def ptb_tokens(text: str) -> list[str]:
     """Return the tokens of an English text."""
     lowered = re.sub(r"\bcannot\b", "can not", text.lower())
-    return [token for token in map(_written, _TOKEN.findall(lowered)) if token and token not in PTB_LEFT_OUT]
+    return [token for token in map(_written, _TOKEN.findall(lowered)) if token]
 
 
+@lru_cache(maxsize=1 << 16)
 def _written(token: str) -> str:
+    """Return the token as it is written, or nothing where it is left out."""
     if token[0] == "." and len(token) > 3:
         return "..."
     # Stanford keeps a telephone number as one token, its space made unbreakable.
-    token = token.replace(" ", "\u00a0")
-    return "".join(_BRACKETS.get(sign, sign) for sign in token)
+    token = "".join(_BRACKETS.get(sign, sign) for sign in token.replace(" ", "\u00a0"))
+    return "" if token in PTB_LEFT_OUT else token

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from llmrg.artefacts import write_text
 from llmrg.errors import UserError
@@ -14,6 +14,7 @@ from llmrg.findings.labeler import Labeler, get_labeler
 from llmrg.findings.targets import positive_findings
 from llmrg.findings.vocabulary import get_vocabulary
 from llmrg.metrics.clinical_efficacy import ClinicalGrid, clinical_grid
+from llmrg.metrics.labelling import label_reports
 from llmrg.metrics.pairing import pair_up
 from llmrg.metrics.reading import PREDICTION_FIELDS, REFERENCE_FIELDS, read_reports
 from llmrg.metrics.reference_protocols import get_protocol
@@ -141,8 +142,14 @@ def score_files(
     clinical = None
     if name != _NO_VOCABULARY:
         vocabulary = get_vocabulary(name)
-        reader = labeler or cast(Labeler, get_labeler(vocabulary, settings.language))
-        predicted, true = (reader.label_many(side.reports[id_] for id_ in ids) for side in (own, other))
+        sides = [[side.reports[id_] for id_ in ids] for side in (own, other)]
+        if labeler is None:
+            language = cast(Literal["zh", "en"], settings.language)
+            predicted, true = (label_reports(texts, vocabulary=name, language=language) for texts in sides)
+            version = get_labeler(vocabulary, language).version
+        else:
+            predicted, true = (labeler.label_many(texts) for texts in sides)
+            version = labeler.version
         clinical = clinical_grid(
             predicted,
             true,
@@ -156,7 +163,7 @@ def score_files(
             "predicted_findings": _positive(ids, predicted, vocabulary),
             "true_findings": _positive(ids, true, vocabulary),
             "vocabulary": vocabulary,
-            "labeler": reader.version,
+            "labeler": version,
         }
     scores = score_reports(
         own.reports,
