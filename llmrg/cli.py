@@ -11,7 +11,7 @@ import typer
 from llmrg.commands.data import data_app
 from llmrg.commands.examine import doctor
 from llmrg.commands.index import index_app
-from llmrg.commands.measuring import benchmark, compare, label, score
+from llmrg.commands.measuring import benchmark, compare, graph, label, score
 from llmrg.commands.rexrank import rexrank
 from llmrg.commands.runs import export, generate, remove_patient
 from llmrg.commands.training import build_memory, pretrain, train
@@ -33,6 +33,7 @@ for command in (
     train,
     generate,
     label,
+    graph,
     score,
     compare,
     benchmark,

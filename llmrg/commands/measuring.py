@@ -9,7 +9,7 @@ import typer
 
 from llmrg.commands.arguments import AsJson, Configuration, Overrides
 
-__all__ = ["benchmark", "compare", "label", "score"]
+__all__ = ["benchmark", "compare", "graph", "label", "score"]
 
 
 def benchmark(config: Configuration, overrides: Overrides = None, as_json: AsJson = False) -> None:
@@ -78,6 +78,38 @@ def label(
         table.add_row(name, *(f"{count:,}" for count in counts.values()))
     Console().print(table)
     typer.echo(f"Labels: {out}")
+
+
+def graph(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Reports: .csv, .tsv or .jsonl.", show_default=False)],
+    language: Annotated[str, typer.Option(help="zh or en.")],
+    out: Annotated[Path, typer.Option(help="Where the graphs go, one JSON line a report.")],
+    column: Annotated[str, typer.Option(help="Column or field that holds the reports.")] = "report",
+    statistics: Annotated[bool, typer.Option("--statistics", help="Show how many reports state each keyword.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the report graphs of a file: entities, relations, pairs of anatomy and lesion keywords."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from llmrg.findings.graphs.graph_file import GraphFile, graph_file
+
+    request = GraphFile(source=file, out=out, language=language, column=column)
+    shown = (SpinnerColumn(), TextColumn("{task.completed:,.0f} reports read"), TimeElapsedColumn())
+    with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        summary = graph_file(request, progress=lambda done: bar.update(task, completed=done))
+    if as_json:
+        import json
+
+        typer.echo(json.dumps({**summary.to_mapping(), "out": str(out)}, ensure_ascii=False, indent=2))
+        return
+    if statistics:
+        from llmrg.findings.graphs.statistics_table import statistics_tables
+
+        for table in statistics_tables(summary):
+            Console().print(table)
+    typer.echo(f"{summary.rows:,} reports ({summary.empty:,} empty), {summary.extractor}: {out}")
 
 
 def score(
