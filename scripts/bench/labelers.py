@@ -65,6 +65,8 @@ CAUSES: tuple[tuple[str, Callable[[str, Mention, str], bool]], ...] = (
         "large heart coded as Cardiac Shadow",
         lambda name, _, problems: name == "Cardiomegaly" and "Cardiac Shadow" in problems,
     ),
+    ("nodule coded as granuloma", lambda name, _, problems: name == "Lung Lesion" and "Granulo" in problems),
+    ("opacity coded as Density", lambda name, _, problems: name == "Lung Opacity" and "Density" in problems),
     ("hedged (convention 10)", lambda _, m, __: m.polarity == "uncertain"),
 )
 
@@ -159,6 +161,16 @@ def causes(rows: Iterable[Mapping[str, str]], label: Callable[[str], Mapping[str
     return found
 
 
+def hedges(rows: Iterable[Mapping[str, str]], label: Callable[[str], Mapping[str, Mention]]) -> dict[str, str]:
+    """How many of the findings that a report only considers the coders counted, by class."""
+    total, counted = Counter[str](), Counter[str]()
+    for row in rows:
+        unsure = {name for name, mention in label(report(row)).items() if mention.polarity == "uncertain"}
+        total.update(unsure.intersection(CLASSES))
+        counted.update(unsure & coded(row))
+    return {name: f"{counted[name]}/{total[name]}" for name in total}
+
+
 def speed(texts: list[str], vocabulary: str) -> dict[str, float]:
     """Reports a second: first pass over different reports, then again with all sentences known."""
     labeler = get_labeler(get_vocabulary(vocabulary), "en")
@@ -214,6 +226,7 @@ def measure(data: Path) -> dict[str, object]:
             "certain only": f1(*count(part, certain).values()),
             "keywords": f1(*count(part, Keywords().stated).values()),
             "causes": dict(found.most_common()),
+            "hedged statements that were coded": hedges(part, label),
             "micro without conventions and hedges": 2 * agreed["tp"] / (2 * agreed["tp"] + other),
             "wider": {name: f1(count_wider(part, wider, name, heading)) for name, heading in WIDER.items()},
         }
