@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from llmrg.findings import _cues_zh as cues
 from llmrg.findings._statement_zh import Hit, Statement
 from llmrg.findings.mention import Severity, Side
@@ -27,7 +29,6 @@ class Places:
         self._statement = statement
         self._text = statement.text
         self._hits = statement.hits
-        self._side_words = self._find_sides()
 
     def own(self, index: int) -> tuple[Side | None, str | None]:
         """Return the side and the words of place that belong to one finding."""
@@ -112,7 +113,8 @@ class Places:
                 break
         return start, max(start, end)
 
-    def _find_sides(self) -> list[tuple[int, int, Side]]:
+    @cached_property
+    def _side_words(self) -> list[tuple[int, int, Side]]:
         found = [(*match.span(), cues.SIDE_OF[match.lastgroup or ""]) for match in cues.SIDES.finditer(self._text)]
         if len(found) > 1:
             compared = [match.span() for match in cues.COMPARATIVE.finditer(self._text)]

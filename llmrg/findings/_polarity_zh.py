@@ -59,7 +59,7 @@ class _Scope:
         start, _ = self._statement.clause(hit.start)
         end = self._statement.clause_end(hit)
         inside = {cue.kind for cue in self._cues if hit.start <= cue.start and cue.end <= hit.end}
-        if "neg" in inside:
+        if "neg" in inside or self._denies_change(hit):
             return "negative"
         if "unc" in inside or "borderline" in inside:
             return "uncertain"
@@ -71,6 +71,13 @@ class _Scope:
         if before is None and self._goes_on_with_denial(hit, start, end):
             return "negative"
         return self._said_later(hit) or "positive"
+
+    def _denies_change(self, hit: Hit) -> bool:
+        """Whether the change that a finding consists of is denied: 纵隔无移位."""
+        return any(
+            cue.kind == "pseudo" and cue.start > hit.start and cue.end == hit.end and self._text[cue.start] in "无未没"
+            for cue in self._cues
+        )
 
     # -- cues in the same clause -------------------------------------------------------------------------------------
 

@@ -25,8 +25,8 @@ def read_chinese_sentence(sentence: str, observations: tuple[str, ...]) -> tuple
         The wanted findings in reading order, and ``no_finding`` where the sentence states that nothing is wrong.
     """
     statement = Statement(sentence)
+    readings: list[Reading] = []
     places = Places(statement)
-    readings = []
     carried: tuple[Side | None, str | None] = (None, None)
     for index, (hit, polarity) in enumerate(zip(statement.hits, polarities(statement), strict=True)):
         side: Side | None = None
