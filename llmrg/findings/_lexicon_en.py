@@ -184,10 +184,10 @@ NORMALS: dict[str, _Entry] = {
         rf"[\w/,-]+ ){{0,9}}?{_NORMAL}(?! (?:or|to) (?:\w+ ){{0,2}}?enlarged)"
         rf"|(?:normal|unremarkable)[ -](?:sized? )?{_W}{{0,2}}?(?:heart\b|cardiac\b)(?! mediast| and mediast|-mediast)"
         r"(?: size| silhouette| contours?)?"
-        rf"|cardiac,? (?:and |or )?(?:\w+ and )?mediastinal (?:[\w-]+ ){{0,4}}?{_NORMAL}"
+        rf"|cardiac,? (?:and |or )?(?:\w+ (?:and|or) )?mediastin\w+ (?:[\w-]+ ){{0,4}}?{_NORMAL}"
         rf"|(?:normal|unremarkable) (?:\w+ )?cardiac (?:and|or) mediastinal"
         rf"|(?:heart|mediastinum),? (?:and|or) (?:\w+ )?(?:heart|mediastin\w+) (?:\w+ ){{0,4}}?{_NORMAL}"
-        rf"|(?:normal|unremarkable) (?:\w+ )?heart"
+        rf"|(?:normal|unremarkable) (?:\w+ )?heart|\bheart and lungs (?:are |appear )?(?:\w+ )?{_NORMAL}"
         r"|(?:cardio-?thoracic|c/t) ratio (?:[\w/]+ ){0,3}?(?:0?\.(?:[0-4]\d?|50?)\b|(?:[1-4]\d|50) ?%|(?:below|under"
         r"|less than) (?:0?\.5|50 ?%))"
         rf"|{_HEART}(?: size)? {_BE}(?:\w+ ){{0,2}}?(?:top[- ]normal|upper (?:limits? (?:of )?)?normal|small)\b"
@@ -199,7 +199,7 @@ NORMALS: dict[str, _Entry] = {
         rf"{_MEDIASTINUM} (?:(?!abnormal|widen|enlarg|lung|but|not|there)[\w/,-]+ ){{0,8}}?{_NORMAL}"
         rf"|(?:normal|unremarkable) {_W}{{0,4}}?{_MEDIASTINUM}|{_MEDIASTINUM} (?:\w+ ){{0,3}}?not (?:\w+ )?widened"
         rf"|(?:heart|mediastinum),? and (?:\w+ )?(?:heart|mediastinum) (?:\w+ ){{0,3}}?{_NORMAL}"
-        rf"|cardiac,? (?:and |or )?(?:\w+ and )?mediastinal (?:[\w-]+ ){{0,4}}?{_NORMAL}",
+        rf"|cardiac,? (?:and |or )?(?:\w+ (?:and|or) )?mediastin\w+ (?:[\w-]+ ){{0,4}}?{_NORMAL}",
     ),
 }
 

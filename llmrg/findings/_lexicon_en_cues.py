@@ -114,7 +114,6 @@ _TABLE: tuple[tuple[CueKind, str, str], ...] = (
         "is are was were has have had be being can cannot could does do did",
         rf"(?: ?not| no longer|n't) (?:be |been )?(?:[\w-]+ ){{0,2}}?{_SEEN}",
     ),
-    ("neg_after", "not", r" well[- ](?:seen|visuali\w+)"),
     ("pseudo", "not", r" well"),
     ("neg_after", "not", rf" (?:[\w-]+ ){{0,2}}?{_SEEN}"),
     ("neg_after", "no", rf" longer (?:\w+ )?(?:{_SEEN}|a concern|as )"),
