@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from llmrg.benchmark.predictions import Prediction, read_predictions
 from llmrg.benchmark.references import References, locate_truth
 from llmrg.benchmark.results import RowKind
 from llmrg.benchmark.settings import BenchmarkConfig, SystemEntry
-from llmrg.metrics.tokens import default_tokenizer, get_tokenizer
 from llmrg.studies.phantoms.wording import render_truth
 from llmrg.studies.study import Study
 
@@ -88,6 +87,7 @@ def baseline_rows(
     validation: Sequence[str],
     references: References,
     systems: Sequence[ReportRow],
+    tokens: Callable[[str], str],
 ) -> list[ReportRow]:
     """Make the rows ``constant``, ``random``, ``nearest`` and, where systems retrieve studies, ``nearest_encoder``.
 
@@ -100,9 +100,9 @@ def baseline_rows(
         validation: validation reports.
         references: the scored studies.
         systems: the systems' rows.
+        tokens: cuts a text into tokens separated by spaces.
     """
     count = len(references.studies)
-    tokens = get_tokenizer(default_tokenizer(config.data.language))
     constant = best_constant(pool.reports, validation, tokens=tokens)
     rows = [
         ReportRow(system="constant", kind="baseline", reports=(constant,) * count),
@@ -133,14 +133,21 @@ def baseline_rows(
     return rows
 
 
-def oracle_rows(references: References, *, pool: TrainingPool, language: str) -> list[ReportRow]:
+def oracle_rows(
+    references: References, *, pool: TrainingPool, language: str, tokens: Callable[[str], str]
+) -> list[ReportRow]:
     """Make the rows that are told what is to be found: bounds, not systems.
 
     ``oracle_nearest`` is the training report with the best unigram F1 to the reference: no system that copies whole
     reports overlaps more with the references. ``oracle``, where a side file tells the truth, is that truth in one
     fixed plain wording.
+
+    Args:
+        references: the scored studies.
+        pool: the training reports.
+        language: of the reports.
+        tokens: cuts a text into tokens separated by spaces.
     """
-    tokens = get_tokenizer(default_tokenizer(language))
     distinct = list(dict.fromkeys(pool.reports))
     picks, _ = nearest_by_reference([tokens(text) for text in distinct], [tokens(text) for text in references.texts])
     rows = [ReportRow(system="oracle_nearest", kind="oracle", reports=tuple(distinct[pick] for pick in picks))]

@@ -6,7 +6,7 @@ import importlib.metadata
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from llmrg.artefacts import write_text
 from llmrg.benchmark.baselines import TrainingPool
@@ -32,6 +32,7 @@ from llmrg.benchmark.table import csv_table
 from llmrg.findings.labeler import get_labeler
 from llmrg.findings.vocabulary import get_vocabulary
 from llmrg.metrics.reference_protocols import get_protocol
+from llmrg.metrics.tokens import default_tokenizer, get_tokenizer
 from llmrg.studies.reading import read_studies
 from llmrg.studies.study import Study
 from llmrg.version import __version__
@@ -162,6 +163,7 @@ def _rows(
     split: Sequence[Study],
 ) -> list[ReportRow]:
     known = {study.id for study in split}
+    tokens = cache(get_tokenizer(default_tokenizer(config.data.language)))  # training reports are cut for several rows
     systems = [system_row(entry, config, required=references.ids, known=known) for entry in config.systems]
     return [
         *systems,
@@ -172,8 +174,9 @@ def _rows(
             validation=[study.report(config.data.target) for study in validation],
             references=references,
             systems=systems,
+            tokens=tokens,
         ),
-        *oracle_rows(references, pool=pool, language=config.data.language),
+        *oracle_rows(references, pool=pool, language=config.data.language, tokens=tokens),
     ]
 
 

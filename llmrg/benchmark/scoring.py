@@ -89,10 +89,10 @@ class Scorer:
         self._protocols = protocols
         self._resamples = resamples
         self._seed = seed
-        self._tokens = get_tokenizer(default_tokenizer(language))
         self._known_priors = [known_prior(study) for study in references.studies]
         self._labelled = label_states(references.labelled, vocabulary, name="references")
-        self._edges = length_edges(report_lengths(self._cut(references.texts)))
+        self._lengths = report_lengths(get_tokenizer(default_tokenizer(language)).all(references.texts))
+        self._edges = length_edges(self._lengths)
         self.metrics: dict[str, Metric[Any]] = {metric.name: metric for metric in self._all_metrics()}
         """Every metric with an interval, by name."""
         self.signature = ""
@@ -101,7 +101,7 @@ class Scorer:
     @property
     def reference_lengths(self) -> Lengths:
         """Histogram of the references' lengths, in the bins of every row's."""
-        return length_histogram(report_lengths(self._cut(self._references.texts)), self._edges, language=self._language)
+        return length_histogram(self._lengths, self._edges, language=self._language)
 
     def score(self, row: ReportRow) -> ScoredRow:
         """Score one row, over all its seeds."""
@@ -130,7 +130,7 @@ class Scorer:
                     seed=self._seed,
                 ),
                 lengths=length_histogram(
-                    np.concatenate([report_lengths(self._cut(reports)) for reports in row.by_seed]),
+                    np.concatenate([run.statistics["mean_length"][:, 0].astype(np.int64) for run in runs]),
                     self._edges,
                     language=self._language,
                 ),
@@ -213,9 +213,6 @@ class Scorer:
             "confidence_intervals": _intervals(figures),
             "signature": runs[0].signatures["bleu_4"],
         }
-
-    def _cut(self, texts: Sequence[str]) -> list[str]:
-        return self._tokens.all(texts)
 
 
 def _intervals(figures: Mapping[str, SystemFigure]) -> dict[str, tuple[float, float]]:
