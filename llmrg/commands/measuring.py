@@ -137,11 +137,15 @@ def score(
         str | None, typer.Option(help="Findings that are scored: chexpert14, ped_xray, radiograph, cn48 or none.")
     ] = None,
     headline: Annotated[str | None, typer.Option(help="Clinical row that counts, as r2gen/14/macro.")] = None,
+    graph: Annotated[bool, typer.Option("--graph", help="Score report graphs: entities, relations, pairs.")] = False,
+    priors: Annotated[bool, typer.Option("--priors", help="Count invented comparisons with earlier films.")] = False,
     prediction_field: Annotated[str | None, typer.Option(help="Name of the text in the predictions.")] = None,
     reference_field: Annotated[str | None, typer.Option(help="Name of the text in the references.")] = None,
     bertscore_model: Annotated[Path | None, typer.Option(help="Folder of the encoder for bertscore.")] = None,
     bertscore_layer: Annotated[int | None, typer.Option(help="Its layer; by default the last.")] = None,
-    bertscore_idf: Annotated[bool, typer.Option(help="Weigh its tokens by rarity in the references.")] = False,
+    bertscore_idf: Annotated[
+        bool, typer.Option("--bertscore-idf", help="Weigh its tokens by rarity in the references.")
+    ] = False,
     chexbert: Annotated[Path | None, typer.Option(help="chexbert.pth, to label both sides in place of rules.")] = None,
     chexbert_tokenizer: Annotated[Path | None, typer.Option(help="Folder of bert-base-uncased's tokenizer.")] = None,
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples of patients; 0 for none.")] = 1000,
@@ -170,6 +174,8 @@ def score(
             metrics=[name for name in names if name != "bertscore"],
             vocabulary=vocabulary,
             headline=headline,
+            graph=graph,
+            priors=priors,
             prediction_field=prediction_field,
             reference_field=reference_field,
             resamples=resamples,

@@ -6,14 +6,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from llmrg.artefacts import write_text
 from llmrg.errors import UserError
+from llmrg.findings.graphs.extractor import get_extractor
 from llmrg.findings.labeler import Labeler, get_labeler
+from llmrg.findings.priors import PRIORS_VERSION, prior_in_comparison
 from llmrg.findings.targets import positive_findings
 from llmrg.findings.vocabulary import get_vocabulary
+from llmrg.metrics.added_scores import add_metrics
 from llmrg.metrics.clinical_efficacy import ClinicalGrid, clinical_grid
+from llmrg.metrics.graph_scores import GRAPH_FIGURES, GraphScore, graph_statistics
+from llmrg.metrics.invented_priors import PRIOR_FIGURES, PriorScore, prior_statistics
 from llmrg.metrics.labelling import label_reports
 from llmrg.metrics.pairing import pair_up
 from llmrg.metrics.reading import PREDICTION_FIELDS, REFERENCE_FIELDS, read_reports
@@ -45,6 +50,8 @@ class ScoreSettings:
         vocabulary: findings that are scored; ``none`` leaves them out; by default ``ped_xray`` for zh and
             ``chexpert14`` for en.
         headline: row of the clinical grid that counts.
+        graph: whether entities, relations and (anatomy, lesion) pairs of report graphs are scored too.
+        priors: whether mentions of an earlier examination are counted, of which there is none.
         prediction_field: name of the text in the predictions; by default one of the usual ones.
         reference_field: likewise in the references.
         resamples: bootstrap resamples over patients; 0 leaves intervals out.
@@ -62,6 +69,8 @@ class ScoreSettings:
     metrics: Sequence[str] = DEFAULT_METRICS
     vocabulary: str | None = None
     headline: str | None = None
+    graph: bool = False
+    priors: bool = False
     prediction_field: str | None = None
     reference_field: str | None = None
     resamples: int = 1000
@@ -119,10 +128,7 @@ def score_files(
     """
     if settings.resamples < 0:
         raise UserError("The number of resamples cannot be negative", got=str(settings.resamples))
-    if settings.language not in _DEFAULT_VOCABULARY:
-        raise UserError(
-            f"Unknown report language {settings.language!r}", allowed=_DEFAULT_VOCABULARY, got=settings.language
-        )
+    language = _language(settings.language)
     own = read_reports(settings.predictions, fields=_fields(settings.prediction_field, PREDICTION_FIELDS))
     other = read_reports(settings.references, fields=_fields(settings.reference_field, REFERENCE_FIELDS))
     pair_up(own.reports, other.reports, name=str(settings.predictions), against="references")
@@ -144,7 +150,6 @@ def score_files(
         vocabulary = get_vocabulary(name)
         sides = [[side.reports[id_] for id_ in ids] for side in (own, other)]
         if labeler is None:
-            language = cast(Literal["zh", "en"], settings.language)
             predicted, true = (label_reports(texts, vocabulary=name, language=language) for texts in sides)
             version = get_labeler(vocabulary, language).version
         else:
@@ -178,6 +183,18 @@ def score_files(
         seed=settings.seed,
         **findings,
     )
+    texts = [[side.reports[id_] for id_ in scores.ids] for side in (own, other)]
+    if settings.graph:
+        extractor = get_extractor(language)
+        said, true_graphs = ([extractor.extract(text) for text in side] for side in texts)
+        formulas = [GraphScore(figure, language) for figure in GRAPH_FIGURES]
+        how = f"graphs:{extractor.version}|truth:references"
+        scores = add_metrics(scores, formulas, graph_statistics(said, true_graphs, language), how=how)
+    if settings.priors:
+        known = [prior_in_comparison(other.comparisons.get(id_)) for id_ in scores.ids]
+        shares = [PriorScore(figure, language) for figure in PRIOR_FIGURES]
+        rows = prior_statistics(texts[0], texts[1], language=language, known=known)
+        scores = add_metrics(scores, shares, rows, how=f"{PRIORS_VERSION}|facts:comparison,reference")
     return ScoredFiles(scores=scores, clinical=clinical)
 
 
@@ -191,6 +208,12 @@ def write_per_report(path: str | Path, scores: Scores) -> None:
     )
     # ASCII escapes, because an id may hold what no file can.
     write_text(path, "".join(json.dumps(row, ensure_ascii=True) + "\n" for row in rows))
+
+
+def _language(name: str) -> Literal["zh", "en"]:
+    if name not in _DEFAULT_VOCABULARY:
+        raise UserError(f"Unknown report language {name!r}", allowed=_DEFAULT_VOCABULARY, got=name)
+    return "zh" if name == "zh" else "en"
 
 
 def _fields(named: str | None, usual: Sequence[str]) -> Sequence[str]:

@@ -35,10 +35,13 @@ _NAMES = {
     "graph_entity_f1": "Graph entities, F1",
     "graph_relation_f1": "Graph relations, F1",
     "graph_f1": "Place and finding, F1",
+    "invented_priors": "Invented comparisons",
+    "kept_comparisons": "Kept comparisons",
+    "reports_comparing": "Reports that compare",
 }
 
 # Beside the headline of wording: figures that are computed in another way than it.
-_SIGNED = ("chrf", "meteor", "bertscore_f1", "clinical_micro_f1", "graph_f1")
+_SIGNED = ("chrf", "meteor", "bertscore_f1", "clinical_micro_f1", "graph_f1", "invented_priors")
 
 
 def score_table(result: ScoredFiles) -> RenderableType:

@@ -189,3 +189,18 @@ def test_one_report_and_nothing_but_empty_reports(tmp_path, texts, said):
     assert metrics["cider"] == 0  # nothing is rare where there is one document, or nothing in them
     if not said:
         assert metrics["bleu_4"] == pytest.approx(0)
+
+
+def test_graphs_and_priors_where_asked_for(tmp_path):
+    files = {
+        "predictions": lines(tmp_path / "p.jsonl", {"a": "Small right pleural effusion, unchanged.", "b": "Clear."}),
+        "references": lines(tmp_path / "r.jsonl", {"a": "Small right pleural effusion.", "b": "The lungs are clear."}),
+    }
+    plain = score_files(ScoreSettings(**files, language="en", resamples=5)).scores
+    more = score_files(ScoreSettings(**files, language="en", resamples=5, graph=True, priors=True)).scores
+    assert not {"graph_f1", "invented_priors"} & plain.metrics.keys()
+    assert more.metrics["graph_f1"] == pytest.approx(1)
+    assert more.metrics["invented_priors"] == pytest.approx(1 / 2)
+    assert more.metrics["kept_comparisons"] is None
+    assert "graphs:llmrg-graph" in more.signatures["graph_f1"]
+    assert {"graph_f1", "invented_priors"} <= more.intervals.keys()
