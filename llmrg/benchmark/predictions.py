@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from llmrg.errors import UserError
 __all__ = ["Prediction", "read_predictions"]
 
 _NAMED_AT_MOST = 5
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which no file can hold
 ABSENT_WORDS = frozenset({"nan", "none", "null"})
 """What pandas and ``str`` make of an absent report."""
 
@@ -67,7 +69,10 @@ def read_predictions(
     """
     path = Path(path)
     if is_rexrank(path):
-        found = [Prediction(id=id_, report=report) for id_, report in read_rexrank_predictions(path)]
+        found = [
+            Prediction(id=id_, report=_SURROGATE.sub("\ufffd", report))
+            for id_, report in read_rexrank_predictions(path)
+        ]
     else:
         found = _read_lines(path)
     absent = [prediction.id for prediction in found if prediction.report.strip().casefold() in ABSENT_WORDS]
@@ -119,7 +124,7 @@ def _parse(line: str, *, where: str, folder: Path) -> Prediction:
     evidence = values.get("evidence")
     return Prediction(
         id=values["id"],
-        report=values["report"],
+        report=_SURROGATE.sub("\ufffd", values["report"]),
         confidence=_confidence(values.get("confidence")),
         evidence=tuple(r for r in evidence if isinstance(r, dict)) if isinstance(evidence, list) else (),
         folder=folder,
