@@ -7,10 +7,9 @@ which makes them shorter and BLEU's brevity penalty vanish.
 from __future__ import annotations
 
 import hashlib
-import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -20,8 +19,6 @@ from llmrg.text.published_cleaning import PUBLISHED_CLEANINGS, default_cleaning,
 from llmrg.text.segmentation import get_segmenter
 
 __all__ = ["FULL", "ReferenceProtocol", "get_protocol"]
-
-logger = logging.getLogger(__name__)
 
 _UNKNOWN = "<unk>"
 # Letters alone, so that every cleaning leaves it as it is.
@@ -38,17 +35,27 @@ class ReferenceProtocol:
         signature: names all that is done, for signatures.
         clean: the cleaning of both sides.
         cut: shortens a cleaned reference; a generated report is never cut.
+        cuts: tells whether it does.
         tokenizer: the tokenizer that these figures are published with, or None for the language's headline one.
+        note: what is not as it is in the published figures, in one sentence.
     """
 
     signature: str
     clean: Callable[[str], str] = field(repr=False)
     cut: Callable[[str], str] = field(repr=False)
+    cuts: Callable[[str], bool] = field(repr=False)
     tokenizer: str | None = None
+    note: str | None = None
 
     def reference(self, text: str) -> str:
         """Return a reference as it is scored."""
         return self.cut(self.clean(text))
+
+    def notes(self, references: Sequence[str]) -> list[str]:
+        """Return what must be said of these references under this protocol, one sentence each."""
+        count = sum(self.cuts(self.clean(text)) for text in references)
+        shortened = f"{count} of {len(references)} references are cut by {self.signature}, which raises BLEU."
+        return [*([self.note] if self.note else []), *([shortened] if count else [])]
 
     def report(self, text: str) -> str:
         """Return a generated report as it is scored: cleaned, whole, its ``<unk>`` kept."""
@@ -61,7 +68,11 @@ def _same(text: str) -> str:
     return text
 
 
-FULL = ReferenceProtocol(signature="full", clean=_same, cut=_same)
+def _never(text: str) -> bool:
+    return False
+
+
+FULL = ReferenceProtocol(signature="full", clean=_same, cut=_same, cuts=_never)
 """References as they are: the default."""
 
 
@@ -105,7 +116,7 @@ def get_protocol(
         return FULL
     if name == "clean-full":
         chosen = cleaning or default_cleaning(language)
-        return ReferenceProtocol(signature=f"clean-full({chosen})", clean=get_cleaning(chosen), cut=_same)
+        return ReferenceProtocol(signature=f"clean-full({chosen})", clean=get_cleaning(chosen), cut=_same, cuts=_never)
     limit = int(found["words"] or found["tokens"])
     if limit < 2:
         raise UserError("References cannot be cut to fewer than 2 words or tokens", got=name)
@@ -114,7 +125,9 @@ def get_protocol(
     chosen = cleaning or ("none" if language == "zh" else "r2gen-iu" if limit == 60 else "r2gengpt-mimic")
     cut, version = _token_cut(found["path"], limit)
     signature = f"llmtok{limit}({chosen},{version})"
-    return ReferenceProtocol(signature=signature, clean=get_cleaning(chosen), cut=cut)
+    return ReferenceProtocol(
+        signature=signature, clean=get_cleaning(chosen), cut=cut, cuts=lambda text: cut(text) != text
+    )
 
 
 def _words(
@@ -124,6 +137,7 @@ def _words(
     clean = get_cleaning(chosen)
     least = threshold if threshold is not None else 1 if chosen == "kpcl" else 3 if limit == 60 else 10
     vocabulary: frozenset[str] | None = None
+    note = None
     if training is not None:
         # KPCL counts the words of reports as they come, so that the full stop it puts between sentences is unknown.
         words = get_segmenter("jieba") if chosen == "kpcl" else lambda text: clean(text).split()
@@ -134,14 +148,22 @@ def _words(
         known = f"min{least},vocabulary{len(vocabulary | {_UNKNOWN})}"
     else:
         known = "no-vocabulary"
-        logger.warning("No training reports were given: rare words of the references do not become %s", _UNKNOWN)
+        note = f"No training reports were given: rare words of the references do not become {_UNKNOWN}."
 
     def cut(text: str) -> str:
         # Place 0 of the released code's list is a mark, which uses up one of the words.
         kept = text.split()[: limit - 1]
         return " ".join(word if vocabulary is None or word in vocabulary else _UNKNOWN for word in kept)
 
-    return ReferenceProtocol(signature=f"words{limit}({chosen},{known})", clean=clean, cut=cut, tokenizer="raw")
+    signature = f"words{limit}({chosen},{known})"
+    return ReferenceProtocol(
+        signature=signature,
+        clean=clean,
+        cut=cut,
+        cuts=lambda text: len(text.split()) >= limit,
+        tokenizer="raw",
+        note=note,
+    )
 
 
 def _token_cut(path: str, limit: int) -> tuple[Callable[[str], str], str]:

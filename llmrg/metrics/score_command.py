@@ -131,7 +131,7 @@ def score_files(
     language = _language(settings.language)
     own = read_reports(settings.predictions, fields=_fields(settings.prediction_field, PREDICTION_FIELDS))
     other = read_reports(settings.references, fields=_fields(settings.reference_field, REFERENCE_FIELDS))
-    pair_up(own.reports, other.reports, name=str(settings.predictions), against="references")
+    pair_up(own.reports, other.reports, name="predictions", against="references")
     training = None
     if settings.training is not None:
         training = read_reports(settings.training, fields=REFERENCE_FIELDS).reports.values()

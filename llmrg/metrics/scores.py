@@ -146,7 +146,7 @@ def score_reports(
     texts = [[protocol.report(own[id_]) for id_ in ids], [protocol.reference(other[id_]) for id_ in ids]]
     tokens = [cutter.all(side) for side in texts]
     wording, missing = wording_metrics(metrics, language=language)
-    notes += missing.values()
+    notes += (*protocol.notes([other[id_] for id_ in ids]), *missing.values())
     values: dict[str, Metric[Any]] = {}
     statistics: dict[str, Statistics] = {}
     signatures: dict[str, str] = {}

@@ -28,12 +28,17 @@ def test_words_keeps_one_word_less_and_hides_rare_words_of_references_alone():
     # Twice or more often in training: lungs, are, clear and the full stop; and <unk> itself.
     assert protocol.signature == "words5(r2gen-mimic,min2,vocabulary5)"
     assert protocol.tokenizer == "raw"
+    assert protocol.notes(["One two three four"]) == [
+        "1 of 1 references are cut by " + protocol.signature + ", which raises BLEU."
+    ]
+    assert protocol.notes(["One two three"]) == []
 
 
 def test_without_training_no_word_is_unknown_and_the_signature_says_so():
     protocol = get_protocol("words60", language="en")
     assert protocol.reference("One. " * 50) == " ".join(["one ."] * 29 + ["one"])
     assert protocol.signature == "words60(r2gen-iu,no-vocabulary)"
+    assert "rare words" in protocol.notes(["One."])[0]
 
 
 def test_chinese_words_are_kpcls():
@@ -61,6 +66,8 @@ def test_tokens_of_a_language_model(tokenizer_file):
     assert protocol.reference("\ud800") == "\ud800 ."
     assert protocol.report("Lungs are clear. Heart") == "lungs are clear . heart ."
     assert protocol.signature.startswith("llmtok4(r2gen-iu,tokenizer-")
+    assert len(protocol.notes(["Lungs are clear. Heart", "Lungs"])) == 1
+    assert protocol.notes(["Lungs are clear."]) == []
     chinese = get_protocol(f"llmtok100:{tokenizer_file / 'tokenizer.json'}", language="zh")
     assert chinese.reference("双肺 清晰。") == "双肺 清晰。"
 
