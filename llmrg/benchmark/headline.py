@@ -14,12 +14,12 @@ def default_headline(language: str, vocabulary: FindingVocabulary) -> tuple[str,
     """Return the usual headline metrics.
 
     CheXpert's classes are scored as its published tables read best (``r2gen/14/macro``) and as the rest of the world
-    does (``rrg/14/micro``), with wording after them. Other vocabularies: wording (Chinese is counted in characters)
-    and findings.
+    does (``rrg/14/micro``), with wording after them. Other vocabularies: wording (Chinese is counted in characters),
+    findings, and the graph's pairs of place and lesion.
     """
     if vocabulary.name == "chexpert14":
         return ("r2gen/14/macro", "rrg/14/micro", "bleu_4", "rouge_l")
-    return ("bleu_4", "rouge_l", "clinical_micro_f1")
+    return ("bleu_4", "rouge_l", "clinical_micro_f1", "graph_f1")
 
 
 def check_headline(names: Collection[str], known: Collection[str]) -> None:

@@ -23,6 +23,8 @@ def protocol_words(config: BenchmarkConfig, *, references: References, vocabular
         "clinical efficacy": "labels of the generated report against labels of the reference report, both by the same "
         f"labeler, over all {len(vocabulary)} entries of the vocabulary, under every published protocol "
         "(protocol/classes/average)",
+        "graph": "entities, relations, and pairs of place and lesion of positive statements, in the graph of the "
+        "generated report against that of the reference, both by the same rules",
         "invented priors": "part of the reports that compare with an earlier examination, among studies that had none "
         "by their data or, where those do not say, whose reference compares with none",
         "side": "of the sided findings rightly stated, the part with the true side",

@@ -15,15 +15,18 @@ from llmrg.benchmark.references import References
 from llmrg.benchmark.result_parts import Lengths, ProtocolFigures, SeedFigure, Seeds
 from llmrg.benchmark.results import Row
 from llmrg.benchmark.rows import ReportRow
+from llmrg.findings.graphs.extractor import get_extractor
 from llmrg.findings.mention import Mention
+from llmrg.findings.priors import PRIORS_VERSION
 from llmrg.findings.targets import positive_findings
 from llmrg.findings.vocabulary import FindingVocabulary
 from llmrg.metrics.clinical_statistics import CLINICAL_FAMILY, clinical_statistics
 from llmrg.metrics.comparison import SystemFigure, system_figures
 from llmrg.metrics.finding_scores import FINDING_FIGURES, FindingScore, per_class_scores
+from llmrg.metrics.graph_scores import GRAPH_FIGURES, GraphScore, graph_statistics
 from llmrg.metrics.invented_priors import PRIOR_FIGURES, PriorScore, known_prior, prior_statistics
 from llmrg.metrics.label_states import label_states
-from llmrg.metrics.metric import Metric
+from llmrg.metrics.metric import Metric, Statistics
 from llmrg.metrics.reference_protocols import FULL, ReferenceProtocol
 from llmrg.metrics.scores import Scores, score_reports
 from llmrg.metrics.seeds import SeedSpread, seed_spread
@@ -33,6 +36,8 @@ from llmrg.studies.study import Language
 from llmrg.version import __version__
 
 __all__ = ["ScoredRow", "Scorer"]
+
+_GRAPHS_AT_ONCE = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +96,8 @@ class Scorer:
         self._seed = seed
         self._known_priors = [known_prior(study) for study in references.studies]
         self._labelled = label_states(references.labelled, vocabulary, name="references")
+        self._extractor = get_extractor(language)
+        self._graphs = [self._extractor.extract(text) for text in references.texts]
         self._lengths = report_lengths(get_tokenizer(default_tokenizer(language)).all(references.texts))
         self._edges = length_edges(self._lengths)
         self.metrics: dict[str, Metric[Any]] = {metric.name: metric for metric in self._all_metrics()}
@@ -148,7 +155,8 @@ class Scorer:
         wording, _ = wording_metrics(DEFAULT_WORDING, language=self._language)
         findings = [FindingScore(figure, self._vocabulary) for figure in FINDING_FIGURES]
         priors = [PriorScore(figure, self._language) for figure in PRIOR_FIGURES]
-        return [*wording, *findings, *priors, *clinical_metrics(self._vocabulary)]
+        graphs = [GraphScore(figure, self._language) for figure in GRAPH_FIGURES]
+        return [*wording, *findings, *graphs, *priors, *clinical_metrics(self._vocabulary)]
 
     def _wording(self, reports: Sequence[str], protocol: ReferenceProtocol) -> Scores:
         """Score wording under a protocol, and with the full references the findings too."""
@@ -177,7 +185,7 @@ class Scorer:
         )
 
     def _with_findings(self, reports: Sequence[str], scores: Scores) -> Scores:
-        """Add clinical grid and priors to the scores, in their order of studies."""
+        """Add clinical grid, graphs and priors to the scores, in their order of studies."""
         place = {id_: number for number, id_ in enumerate(self._references.ids)}
         order = [place[id_] for id_ in scores.ids]
         said = label_states([self._read(reports[number]) for number in order], self._vocabulary, name="reports")
@@ -188,14 +196,32 @@ class Scorer:
             known=[self._known_priors[number] for number in order],
         )
         grid = clinical_statistics(said, self._labelled[order], self._vocabulary)
-        more = {name: metric for name, metric in self.metrics.items() if metric.family in (CLINICAL_FAMILY, "priors")}
-        how = f"vocabulary:{self._vocabulary.name}|labeler:{self._labeler_version}|truth:references|n:{scores.n}"
+        readers = {
+            CLINICAL_FAMILY: f"vocabulary:{self._vocabulary.name}|labeler:{self._labeler_version}",
+            GraphScore.family: f"extractor:{self._extractor.version}",
+            PriorScore.family: PRIORS_VERSION,
+        }
+        more = {name: metric for name, metric in self.metrics.items() if metric.family in readers}
+        signatures = {
+            name: f"{name}|{readers[metric.family]}|truth:references|n:{scores.n}|llmrg:{__version__}"
+            for name, metric in more.items()
+        }
+        found = {CLINICAL_FAMILY: grid, GraphScore.family: self._graph_statistics(reports, order)}
         return replace(
             scores,
-            statistics={**scores.statistics, CLINICAL_FAMILY: grid, "priors": priors},
+            statistics={**scores.statistics, **found, PriorScore.family: priors},
             formulas={**scores.formulas, **more},
-            signatures={**scores.signatures, **{name: f"{name}|{how}|llmrg:{__version__}" for name in more}},
+            signatures={**scores.signatures, **signatures},
         )
+
+    def _graph_statistics(self, reports: Sequence[str], order: Sequence[int]) -> Statistics:
+        """Statistics of the graphs; only some hundred graphs of generated reports are held at once."""
+        parts = []
+        for start in range(0, len(order), _GRAPHS_AT_ONCE):
+            some = order[start : start + _GRAPHS_AT_ONCE]
+            own = [self._extractor.extract(reports[number]) for number in some]
+            parts.append(graph_statistics(own, [self._graphs[number] for number in some], self._language))
+        return np.concatenate(parts)
 
     def _plain_figures(self, reports: Sequence[str], scores: Scores) -> dict[str, float]:
         """Figures that are no sums over studies, or need no interval."""
