@@ -89,7 +89,8 @@ PHRASES: dict[str, _Entry] = {
         "pleur cap fibrothora apical",
         r"(?:\b(?:bi)?(?:pleural|pleura)|pleuro-?parenchymal|pleural-based) (?:and parenchymal |or parenchymal )?"
         r"(?:[\w-]+[ /]){0,2}?(?:thick\w*|adhesions?|calcifi\w*|plaques?|plaquing|scar\w*|fibrosis|irregularit\w+)"
-        rf"|thicken\w* {_W}{{0,4}}?pleura\w*|calcified pleura\w*|fibrothorax|apical capp?(?:s|ing)?\b"
+        rf"|thicken\w* {_W}{{0,4}}?pleura\w*|calcified pleura\w*|fibrothorax"
+        r"|apical (?:pleural )?capp?(?:s|ing)?\b|pleural capp?(?:s|ing)?\b"
         rf"|calcifi\w* (?:of|in|along|involving) the {_W}{{0,2}}?pleura\w*|pleura\w* (?:is|are|appears?) (?:\w+ )?"
         r"(?:thickened|calcified)",
     ),
