@@ -103,7 +103,7 @@ class EvidenceScorer:
                 notes.append("calibration: the predictions state neither confidence nor probabilities of findings")
         if self._settings.deletion.sources:
             if run is None or folder is None:
-                notes.append("deletion: reports cannot be generated again, for the run is not given")
+                notes.append("deletion: reports were read from a file; only those of a run can be generated again")
             else:
                 found["deletion"] = self._deletion(predictions, run, folder)
         return {**found, "notes": notes} if notes else found

@@ -33,7 +33,7 @@ class ReportRow:
         predictions: the predictions with their evidence, for systems (those of the first seed).
         further: the reports of further seeds.
         seeds: names of all seeds, where there are several.
-        run: the run of the first seed, where it is known.
+        run: the run of the first seed, where its reports were generated here (files may be of any origin).
     """
 
     system: str
@@ -75,7 +75,7 @@ def system_row(
         predictions=tuple(first),
         further=tuple(tuple(p.report for p in other) for other in others),
         seeds=tuple(names) if others else (),
-        run=entry.runs[0] if entry.runs else None,
+        run=None if entry.prediction_files or not entry.runs else entry.runs[0],
     )
 
 

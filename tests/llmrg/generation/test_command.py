@@ -96,3 +96,18 @@ def test_data_of_a_training_configuration_and_of_its_own_file(tiny_run: Any, tmp
     assert load_data_config(tmp_path / "data.yaml") == first
     assert load_data_config(tiny_run.config, ["views=1"]).views == 1
     assert load_data_config(tmp_path / "data.yaml", ["views=1"]).views == 1
+
+
+def test_maps_and_removed_sources_reach_film_and_split(
+    tiny_run: Any, films: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    removed = ("patches", "diagnosis_hints")
+    out = tmp_path / "p.jsonl"
+    generate_command(tiny_run.run, split="val", out=out, limit=2, max_new_tokens=4, maps=True, without=removed)
+    generate_command(tiny_run.run, films, as_json=True, max_new_tokens=4, maps=True, without=removed)
+    records = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    for record in (*records, json.loads(capsys.readouterr().out)):
+        assert record["without"] == list(removed)
+        assert [part["kind"] for part in record["evidence"] if "maps" in part] == ["disease_queries"]
+    settings = json.loads((tmp_path / "p.jsonl.info.json").read_text())["settings"]
+    assert (settings["maps"], settings["without"]) == (True, list(removed))

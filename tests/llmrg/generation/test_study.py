@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from llmrg.errors import LlmrgError, UserError
+from llmrg.generation.maps import decode_maps
 from llmrg.generation.study import generate_from_files
 from llmrg.language.settings import DecodingConfig
 from llmrg.studies.reading import read_studies
@@ -65,3 +66,18 @@ def test_mistakes(tiny_loaded: Any, films: list[Path], tmp_path: Path) -> None:
     broken.write_bytes(b"\x89PNG\r\n\x1a\n nothing")
     with pytest.raises(LlmrgError, match="broken"):
         generate_from_files(tiny_loaded, [broken])
+
+
+def test_maps_and_removed_sources(tiny_loaded: Any, films: list[Path]) -> None:
+    usual = generate_from_files(tiny_loaded, films)
+    record = generate_from_files(tiny_loaded, films, maps=True, without=["retrieved_context"])
+    assert record["without"] == ["retrieved_context"]
+    assert "without" not in usual
+    assert record["confidence"] != usual["confidence"]
+    kinds = {part["kind"]: part for part in record["evidence"]}
+    assert "retrieved_context" not in kinds
+    maps = decode_maps(kinds["disease_queries"]["maps"])
+    assert maps is not None
+    assert maps.shape[:2] == (len(kinds["disease_queries"]["items"]), len(films))
+    with pytest.raises(UserError, match="no evidence source"):
+        generate_from_files(tiny_loaded, films, without=["retrieval"])
