@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from llmrg.benchmark.charts import headline_metrics, systems_by_rank
 from llmrg.benchmark.metric_words import figure, interval, name_of, signed
-from llmrg.benchmark.result_parts import PairedResult
+from llmrg.benchmark.result_parts import GateCheck, PairedResult
 from llmrg.benchmark.results import Results, Row
 
 __all__ = ["Tone", "claims", "lede", "tiles"]
@@ -112,17 +112,27 @@ def _leader(metric: str, results: Results) -> tuple[Tone, str] | None:
 
 
 def _gates(results: Results) -> list[tuple[Tone, str]]:
-    gated = [(row, row.gate) for row in results.rows if row.gate is not None]
-    works = [row.system for row, gate in gated if gate["passed"]]
+    """Which systems work, and which do not and why; those that fail at the same demands stand in one sentence."""
+    gated = [(row.system, row.gate) for row in results.rows if row.gate is not None]
+    works = [(name, gate) for name, gate in gated if gate["passed"]]
     found: list[tuple[Tone, str]] = []
     if works:
-        found.append(("good", f"{_names(works)} {'works' if len(works) == 1 else 'work'}: every demand is met."))
-    for row, gate in gated:
+        demands = ", ".join(_demand(check) for check in works[0][1]["checks"])
+        verb = "works" if len(works) == 1 else "work"
+        found.append(("good", f"{_names([name for name, _ in works])} {verb} by the least one can ask: {demands}."))
+    failed: dict[str, list[str]] = {}
+    for name, gate in gated:
         if not gate["passed"]:
-            failed = [check["demand"] for check in gate["checks"] if not check["passed"]]
-            reason = "; ".join(failed) or gate["note"]
-            found.append(("warn", f"{row.system} does not pass as working. Not met: {reason}."))
+            missed = [_demand(check) for check in gate["checks"] if not check["passed"]]
+            failed.setdefault(", ".join(missed) or gate["note"], []).append(name)
+    for reason, names in failed.items():
+        verb = "does" if len(names) == 1 else "do"
+        found.append(("warn", f"{_names(names)} {verb} not work; not met: {reason}."))
     return found
+
+
+def _demand(check: GateCheck) -> str:
+    return f"{name_of(check['metric'])} {check['demand']}"
 
 
 def _distance(results: Results) -> list[tuple[Tone, str]]:

@@ -1,6 +1,6 @@
 """How good the recorded evidence is, on the page: pointing, overlap, calibration and deletion, where they were scored.
 
-What ``Row.evidence`` holds is told by :mod:`llmrg.benchmark.evidence_scores`; whatever is missing there is left out here.
+:mod:`llmrg.benchmark.evidence_scores` tells what ``Row.evidence`` holds; whatever is missing there is left out here.
 """
 
 from __future__ import annotations

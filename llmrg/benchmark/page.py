@@ -80,8 +80,15 @@ def write_index(pages: Sequence[Path], out: Path, *, title: str = "Chest X-ray r
         page = folder / PAGE_FILE
         address = page.resolve().relative_to(path.parent.resolve()) if _below(page, path) else None
         preview = [{**study, "open": position == 0} for position, study in enumerate(_one_of_each(gallery["studies"]))]
+        anchors = {section["anchor"] for section in sections}
         sections.append(
-            section_view(results, gallery, page=None if address is None else address.as_posix(), preview=preview)
+            section_view(
+                results,
+                gallery,
+                page=None if address is None else address.as_posix(),
+                preview=preview,
+                anchors=anchors,
+            )
         )
     write_text(path, _render("index.html.j2", title=title, sections=sections))
     return path

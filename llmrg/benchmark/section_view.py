@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from llmrg.benchmark.agreement_view import agreement_view
@@ -14,10 +15,10 @@ from llmrg.benchmark.grid_view import class_table, grid_view
 from llmrg.benchmark.honesty_view import honesty_view
 from llmrg.benchmark.length_view import length_view
 from llmrg.benchmark.method_view import method_view, protocol_tables
+from llmrg.benchmark.paired_view import paired_view
 from llmrg.benchmark.published_view import published_view
 from llmrg.benchmark.results import Results
 from llmrg.benchmark.table_view import every_figure, main_table
-from llmrg.benchmark.tests_view import tests_view
 
 __all__ = ["EMPTY_GALLERY", "section_view"]
 
@@ -25,7 +26,12 @@ EMPTY_GALLERY: Mapping[str, Any] = {"studies": [], "chosen": "", "boxes": False}
 
 
 def section_view(
-    results: Results, gallery: Mapping[str, Any], *, page: str | None = None, preview: Sequence[Mapping[str, Any]] = ()
+    results: Results,
+    gallery: Mapping[str, Any],
+    *,
+    page: str | None = None,
+    preview: Sequence[Mapping[str, Any]] = (),
+    anchors: Collection[str] = (),
 ) -> dict[str, Any]:
     """Prepare one dataset for the template.
 
@@ -34,8 +40,9 @@ def section_view(
         gallery: its studies (``studies``, ``chosen``, ``boxes``), as ``gallery.json`` holds them.
         page: address of its own page, relative to the page that is written.
         preview: the studies to show where only some are shown.
+        anchors: anchors that other sections of the same page have.
     """
-    anchor = re.sub(r"[^a-z0-9]+", "-", f"{results.dataset}-{results.split}".lower()).strip("-")
+    anchor = _anchor(results, anchors)
     section: dict[str, Any] = {
         "results": results,
         "title": results.title or results.dataset,
@@ -50,7 +57,7 @@ def section_view(
         "class_table": class_table(results),
         "grid": grid_view(results),
         "spread": protocol_chart(results),
-        "tests": tests_view(results),
+        "tests": paired_view(results),
         "lengths": length_view(results),
         "honesty": honesty_view(results),
         "evidence": evidence_figures(results),
@@ -65,6 +72,12 @@ def section_view(
     }
     section["contents"] = [(f"{anchor}-{key}", title) for key, title in _contents(section)]
     return section
+
+
+def _anchor(results: Results, others: Collection[str]) -> str:
+    """Letters and digits of dataset and split; numbered where another section has the same."""
+    plain = re.sub(r"[^a-z0-9]+", "-", f"{results.dataset}-{results.split}".lower()).strip("-")
+    return next(name for place in count(1) if (name := plain if place == 1 else f"{plain}-{place}") not in others)
 
 
 def _contents(section: Mapping[str, Any]) -> list[tuple[str, str]]:

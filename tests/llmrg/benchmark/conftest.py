@@ -144,6 +144,22 @@ def _row(
     }
     single = [key for key, value in metrics.items() if isinstance(value, float) and key != "distinct_ratio"]
     seeded = name == "llmrg"
+    clinical: Any = {
+        "vocabulary": vocabulary,
+        "n": 240,
+        "confidence": 0.95,
+        "resamples": 1000,
+        "seed": 0,
+        "rows": grid,
+        "classes": [],
+    }
+    seeds: Any = {
+        "names": ["runs/a", "runs/b", "runs/c"],
+        "figures": {
+            key: {"mean": metrics[key], "sd": 0.012, "values": [metrics[key] + step for step in (-0.012, 0, 0.012)]}
+            for key in single
+        },
+    }
     return Row(
         system=name,
         kind=kind,
@@ -152,25 +168,9 @@ def _row(
             key: (max(0.0, metrics[key] - 0.03), min(1.0, metrics[key] + 0.02) if key != "mean_length" else 66.0)
             for key in single
         },
-        clinical={
-            "vocabulary": vocabulary,
-            "n": 240,
-            "confidence": 0.95,
-            "resamples": 1000,
-            "seed": 0,
-            "rows": grid,  # type: ignore[typeddict-item]
-            "classes": [],
-        },
+        clinical=clinical,
         lengths=_lengths(rng.normal(61, 1 if name == "constant" else 11, 240), edges, empty=2 if seeded else 0),
-        seeds={
-            "names": ["runs/a", "runs/b", "runs/c"],
-            "figures": {
-                key: {"mean": metrics[key], "sd": 0.012, "values": [metrics[key] + step for step in (-0.012, 0, 0.012)]}
-                for key in single
-            },
-        }
-        if seeded
-        else None,
+        seeds=seeds if seeded else None,
         gate=None if kind != "system" else _gate(name, good),
         protocols={
             "words100": {
@@ -189,14 +189,14 @@ def _gate(name: str, good: float) -> Any:
         "passed": passed,
         "checks": [
             {
-                "demand": "BLEU-4 above the constant report",
+                "demand": "at least the constant report",
                 "metric": "bleu_4",
                 "own": 0.3,
                 "limit": 0.29,
                 "passed": True,
             },
             {
-                "demand": "finding F1 above the nearest film's report",
+                "demand": "above the constant report",
                 "metric": "clinical_micro_f1",
                 "own": good,
                 "limit": 0.7,

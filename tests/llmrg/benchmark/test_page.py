@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from llmrg.benchmark.comparison import compare_findings
 from llmrg.benchmark.evidence_view import EvidenceLookup
 from llmrg.benchmark.page import find_results, write_index, write_page
 from llmrg.benchmark.predictions import Prediction
-from llmrg.benchmark.results import Results, Row
+from llmrg.benchmark.results import Results, Row, read_results
 from llmrg.benchmark.settings import GallerySettings
 from llmrg.benchmark.study_view import ReportColumn, study_view
 from llmrg.errors import UserError
@@ -182,3 +185,135 @@ def test_a_page_without_systems_and_studies(tmp_path: Path) -> None:
     write_page(bare, {"studies": [], "chosen": "", "boxes": False}, tmp_path / "bare")
     (tmp_path / "bare" / "gallery.json").unlink()
     assert "No system yet" in write_index([tmp_path / "bare"], tmp_path).read_text(encoding="utf-8")
+
+
+NO_STUDIES = {"studies": [], "chosen": "", "boxes": False}
+VOID = {"meta", "input", "img", "br", "link", "hr"}
+DRAWN_ALONE = {"circle", "path", "line", "rect", "polyline"}
+
+
+class Document(HTMLParser):
+    """Checks that tags close in order and collects ids, headings, captions and words."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.targets: list[str] = []
+        self.levels: list[int] = []
+        self.tables = self.captions = 0
+        self.text: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if values.get("id"):
+            self.ids.append(str(values["id"]))
+        target = values.get("aria-labelledby") or str(values.get("href") or "").removeprefix("#")
+        if target and not target.endswith(".html"):
+            self.targets.append(target)
+        self.tables += tag == "table"
+        self.captions += tag == "caption"
+        if re.fullmatch(r"h[1-6]", tag):
+            self.levels.append(int(tag[1]))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in VOID | DRAWN_ALONE, f"<{tag}/> does not close itself in HTML"
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def read(path: Path) -> tuple[Document, str]:
+    document = Document(path.read_text(encoding="utf-8"))
+    assert document.open == [], "all tags are closed"
+    return document, " ".join(" ".join(document.text).split()).replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize("dataset", ["ped_xray", "chexpert_plus"])
+def test_the_whole_page_is_well_formed_and_has_every_section(
+    rich_results: Callable[..., Results], view: dict[str, Any], tmp_path: Path, dataset: str
+) -> None:
+    made = rich_results(dataset)
+    made.write(tmp_path / dataset)
+    page = write_page(made, {"studies": [view], "chosen": "", "boxes": True}, tmp_path / dataset)
+    document, text = read(page)
+    anchor = f"{dataset.replace('_', '-')}-test"
+    sections = {name.removeprefix(f"{anchor}-") for name in document.ids if name.startswith(anchor)}
+    expected = {
+        "summary", "table", "ranking", "classes", "tests", "clinical", "lengths", "honesty", "evidence", "agreement",
+        "studies", "published", "method",
+    }  # fmt: skip
+    assert sections == expected - ({"agreement"} if dataset == "ped_xray" else set())
+    assert len(set(document.ids)) == len(document.ids), "no id stands twice"
+    assert set(document.targets) <= set(document.ids), "every link and label has its target"
+    assert document.tables == document.captions, "every table says what it is"
+    assert document.levels[0] == 1
+    steps = zip(document.levels, document.levels[1:], strict=False)
+    assert all(after <= before + 1 for before, after in steps), "no heading level is skipped"
+    for words in ("82.0", "79.0–84.0", "sd 1.2", "34.5", "41 of 240", "0.061", "r2gen", "words100", made.signature):
+        assert words in text
+    if dataset == "chexpert_plus":
+        for words in ("Published under another protocol", "CXPMRG-Bench", "Mean kappa 0.81", "0.377"):
+            assert words in text
+    read(write_index([tmp_path / dataset], tmp_path))
+
+
+def test_hostile_names_stay_text_everywhere(rich_results: Callable[..., Results], tmp_path: Path) -> None:
+    made = rich_results(systems=(ATTACK, "b"), classes=(ATTACK, "\"'><b>x"))
+    hostile = replace(made, title=ATTACK, dataset=ATTACK, signature=ATTACK, protocol={ATTACK: ATTACK}, labeler=ATTACK)
+    page = write_page(hostile, NO_STUDIES, tmp_path)
+    html = page.read_text(encoding="utf-8")
+    read(page)
+    assert sum(tag == "script" for tag, _ in Tags(html).tags) == 1
+    assert not any(tag == "img" and "src" in attributes for tag, attributes in Tags(html).tags)
+    assert not any(name.startswith("on") for _, attributes in Tags(html).tags for name in attributes)
+
+
+def test_the_gallery_is_filtered_without_a_script(view: dict[str, Any], tmp_path: Path) -> None:
+    page = write_page(results(), {"studies": [view], "chosen": "", "boxes": True}, tmp_path)
+    html = page.read_text(encoding="utf-8")
+    radios = {attributes["id"] for _, attributes in Tags(html).tags if attributes.get("name") == "show"}
+    assert radios == {"show-all", "show-wrong_side", "show-invented", "show-missed", "show-right"}
+    for name in radios - {"show-all"}:
+        assert f"body:has(#{name}:checked) .study:not(" in html
+
+
+def test_results_of_the_first_version_are_still_shown(tmp_path: Path) -> None:
+    old = {
+        "dataset": "old", "split": "test", "n": 2, "patients": 2, "language": "zh", "vocabulary": "ped_xray",
+        "rows": [
+            {"system": "a", "kind": "system", "metrics": {"clinical_micro_f1": 0.5, "bleu_4": 0.25, "per_class": {}},
+             "confidence_intervals": {"bleu_4": [0.2, 0.3]}},
+            {"system": "nearest", "kind": "baseline", "metrics": {"clinical_micro_f1": 0.6, "bleu_4": None}},
+        ],
+    }  # fmt: skip
+    (tmp_path / "results.json").write_text(json.dumps(old), encoding="utf-8")
+    document, text = read(write_page(read_results(tmp_path / "results.json"), NO_STUDIES, tmp_path))
+    assert {name.removeprefix("old-test-") for name in document.ids if name.startswith("old")} == {
+        "summary", "table", "ranking", "method",
+    }  # fmt: skip
+    assert "the baseline nearest has 60.0 %" in text
+
+
+def test_eight_systems_and_many_classes_stay_small(rich_results: Callable[..., Results], tmp_path: Path) -> None:
+    classes = tuple(f"第{place}类 class {place}" for place in range(48))
+    made = rich_results(systems=tuple(f"系统 {place}" for place in range(8)), classes=classes)
+    page = write_page(made, NO_STUDIES, tmp_path)
+    read(page)
+    assert page.stat().st_size < 1_000_000, "24 studies of some 50 kB each go with it"
+
+
+def test_datasets_of_one_anchor_do_not_share_ids(tmp_path: Path) -> None:
+    for name in ("儿科甲", "儿科乙"):
+        results(name).write(tmp_path / name)
+        write_page(results(name), NO_STUDIES, tmp_path / name)
+    document, _ = read(write_index(find_results(tmp_path), tmp_path))
+    assert len(set(document.ids)) == len(document.ids)

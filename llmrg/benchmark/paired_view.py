@@ -10,10 +10,10 @@ from llmrg.benchmark.metric_words import metric_column, name_of, signed
 from llmrg.benchmark.result_parts import PairedResult
 from llmrg.benchmark.results import Results
 
-__all__ = ["p_text", "tests_view"]
+__all__ = ["p_text", "paired_view"]
 
 
-def tests_view(results: Results) -> list[dict[str, Any]]:
+def paired_view(results: Results) -> list[dict[str, Any]]:
     """One table a metric, headline metrics first: systems against the strongest baseline, then against each other."""
     leading = headline_metrics(results)
     order = [*leading, *(test["metric"] for test in results.tests)]
