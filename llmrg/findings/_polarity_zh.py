@@ -64,6 +64,8 @@ class _Scope:
         if "unc" in inside or "borderline" in inside:
             return "uncertain"
         before, after = self._before(hit, start), self._after(index, hit, end)
+        if after == "negative" and self._is_left(hit):
+            after = "positive"
         if "negative" in (before, after):
             return "negative"
         if "uncertain" in (before, after):
@@ -115,6 +117,11 @@ class _Scope:
                     return None
                 return "uncertain"
         return self._denied_with_list(hit, end)
+
+    def _is_left(self, hit: Hit) -> bool:
+        """Whether something of it is left: 已基本吸收，仅残留少许."""
+        clauses = self._statement.silent_clauses(hit)
+        return bool(clauses) and cues.REMAINDER.match(self._text[clauses[0][0] : clauses[0][1]]) is not None
 
     def _is_inside_finding(self, cue: Cue) -> bool:
         return any(hit.start <= cue.start and cue.end <= hit.end for hit in self._hits)

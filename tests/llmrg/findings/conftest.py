@@ -47,3 +47,19 @@ def check_sentence() -> Callable[[str, str, str], None]:
         assert {name: mention.polarity for name, mention in mentions.items()} == wanted, text
 
     return check
+
+
+@pytest.fixture
+def read_codes() -> Callable[[str, str], set[str]]:
+    """Everything a sentence is read as, in the codes above: class, polarity, side, severity."""
+
+    def read(language: str, text: str) -> set[str]:
+        names = {name: code for code, name in CODES.items()}
+        marks = {long: short for group in (_POLARITY, _SIDE, _SEVERITY) for short, long in group.items()}
+        mentions = get_labeler(get_vocabulary("chexpert14"), language).label(text)  # type: ignore[arg-type]
+        return {
+            names[name] + "".join(marks[word] for word in (m.polarity, m.side, m.severity) if word)
+            for name, m in mentions.items()
+        }
+
+    return read
