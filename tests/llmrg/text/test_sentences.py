@@ -48,3 +48,15 @@ def test_never_raises_and_invents_nothing(text: str, language: str) -> None:
     joined = "".join("".join(sentences).split())
     remaining = iter("".join(text.replace("\\n", " ").split()))
     assert all(character in remaining for character in joined)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("1.双肺感染2.左侧胸腔积液3.心影增大", ["双肺感染", "左侧胸腔积液", "心影增大"]),
+        ("诊断:1、右肺炎 2、积液", ["诊断:", "右肺炎", "积液"]),
+        ("右侧第3.4肋骨折，直径约1.5cm", ["右侧第3.4肋骨折，直径约1.5cm"]),
+    ],
+)
+def test_chinese_list_numbers_without_marks_before_them(text: str, sentences: list[str]) -> None:
+    assert split_sentences(text, "zh") == sentences
