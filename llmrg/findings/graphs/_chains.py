@@ -12,6 +12,16 @@ _DESCRIBING = frozenset({"shape", "degree"})
 _STATES = frozenset({"disease", "change", "normal"})
 _NOUNS = frozenset({"lesion", "shadow", "neutral"})
 _STRENGTH = frozenset({"明显", "显著"})
+_OF_LESIONS = frozenset({"消失", "模糊", "不清", "不清晰", "欠清", "欠清晰", "增高", "增浓", "增强"})
+_OF_FRACTURES = frozenset({"错位", "移位", "成角", "分离", "压缩"})
+"""Chinese states that tell of a lesion in front of them; others tell of its place."""
+_ABNORMAL = frozenset({"异常", "异常改变", "异常征象"})
+_OF_ANYTHING = frozenset(
+    {"密度", "大小", "形态", "外形", "分布", "轮廓", "结构", "数量", "排列", "size", "configuration"}
+)
+"""Neutral nouns that, in a clause of their own behind a lesion, tell of the lesion as margin nouns do."""
+_OF_ORGANS = frozenset({"位置", "轮廓", "position"})
+"""Margin nouns that tell of an organ where their clause names one."""
 _GAP = {"zh": 2, "en": 16}
 """Characters between two tokens of one noun phrase, at most."""
 
@@ -211,6 +221,11 @@ class _Chains:
         if token.role == "lesion" and self._zh and self._touches_shadow(index):
             self._pending.append(index)
             return
+        if token.role == "neutral" and token.text in _ABNORMAL and self._nouns:
+            token.role = "disease"
+            self._take_state(index, token)
+            return
+        self._tell_apart(index, token)
         head = Head(index)
         if token.role == "shadow":
             self._adopt_density(index, head)
@@ -228,6 +243,18 @@ class _Chains:
             self._nouns = []
         self._subject = head
         self._heads.append(head)
+
+    def _tell_apart(self, index: int, token: Token) -> None:
+        """Decide whether a noun tells of an organ (neutral) or of the lesion before it (margin)."""
+        clause = [one for one in self._tokens[:index] if one.clause == token.clause]
+        placed = any(one.role == "place" for one in clause)
+        if token.role == "margin" and token.text in _OF_ORGANS and placed:
+            if not any(one.role == "lesion" for one in clause):
+                token.role = "neutral"
+        elif token.role == "neutral" and token.text in _OF_ANYTHING and not placed:
+            before = [head for head in self._heads if self._tokens[head.token].clause < token.clause]
+            if before and self._tokens[before[-1].token].role in ("lesion", "shadow", "margin"):
+                token.role = "margin"
 
     def _adopt_density(self, index: int, head: Head) -> None:
         """密度稍增高影: the density with its state says more of the shadow."""
@@ -270,7 +297,7 @@ class _Chains:
                 and self._tokens[index + 2].role == "neutral"
                 and self._tokens[index + 2].clause == token.clause
             )
-            if in_size or (following.role == "place" and not self._verb and not self._has_subject(index)):
+            if in_size or self._stands_before_place(index):
                 self._pending.append(index)
                 return
         degrees, self._pending = self._pending, []
@@ -285,6 +312,22 @@ class _Chains:
             head = Head(index)
             head.edges += [(degree, index) for degree in degrees if not targets]
             self._heads.append(head)
+
+    def _stands_before_place(self, index: int) -> bool:
+        """Whether a state tells of the organ behind it: enlarged heart, lungs with flattened diaphragms."""
+        before = self._tokens[index]
+        for token in self._tokens[index + 1 :]:
+            if token.clause != before.clause or token.start - before.end > 2:
+                return False
+            if token.role == "place":
+                break
+            if token.role not in ("shape", "degree", "disease", "normal"):
+                return False
+            before = token
+        else:
+            return False
+        opens = index > 0 and self._tokens[index - 1].role in ("list", "denial", "stop")
+        return opens or bool(self._pending) or (not self._verb and not self._has_subject(index))
 
     def _has_subject(self, index: int) -> bool:
         clause = self._tokens[index].clause
@@ -310,7 +353,9 @@ class _Chains:
         if self._zh:
             if any(one.role in ("list", "place") for one in between):
                 return []
-            return [head]
+            noun = self._tokens[head.token]
+            tells = noun.role == "shadow" or token.role != "disease" or token.text in _OF_LESIONS
+            return [head] if tells or (noun.region == "bone" and token.text in _OF_FRACTURES) else []
         return [head] if self._verb and not any(one.role == "list" for one in between) else []
 
     def _take_gone(self, index: int) -> None:

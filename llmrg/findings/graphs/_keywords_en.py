@@ -13,6 +13,7 @@ ENGLISH_RULES = KeywordRules(
         ("Pulmonary artery", r"pulmonary arter\w+"),
         ("Aortic knot", r"aortic (?:knob|button|knuckle)"),
         ("Aortic arch", r"aortic arch|\barch\b"),
+        ("Aorta", r"(?:thoracic |ascending |descending )*aort\w+"),
         ("Heart", r"cardiomediastin\w+|cardio-mediastin\w+|cardiopulmonary|cardiorespiratory"),
         ("Diaphragm", r"cardiophrenic|subdiaphragm\w+|infradiaphragm\w+|subphrenic"),
         ("Heart", r"heart|cardi\w+|\bventric\w+|\batri(?:um|al|a)\b|pericardi\w+"),
@@ -45,7 +46,6 @@ ENGLISH_RULES = KeywordRules(
                 r"|brachiocephalic|coronary|cavoatrial|atriocaval"
             ),
         ),
-        ("Aorta", r"aort\w+"),
         ("Trachea", r"trache(?:a|al)\b|carin\w+|airways?"),
         ("Lung", r"bronchovascular|subpleural|peribronch\w+"),
         ("Bronchi", r"bronch\w+|mainstem|tracheobronchial"),

@@ -37,6 +37,8 @@ CHINESE_RULES = KeywordRules(
         ("Lung", r"肺|[叶野段]|小叶间隔"),
     ),
     lesions_in_order=(
+        (r"(?:置[换入管]|植入|瓣)术后", ("Postoperative", "Insert"), "Chest", False),
+        (r"液[体性]密度|水样密度", ("Effusion",), "Pleura", True),
         (r"无肺纹理", ("No lung texture",), "Pleura", True),
         (r"气管(?:内|切开)?(?:插管|导管|套管|置管)|气管切开", ("Intubation",), "Trachea", True),
         (r"引流|胸管|胸腔置管", ("Drainage",), "Pleura", True),
@@ -91,7 +93,7 @@ CHINESE_RULES = KeywordRules(
                 r"密度|实变|结节|肿块|团块|磨玻璃|毛玻璃|片|斑|条索|索条|网|絮|云|渗出|浸润|固结|占位"
                 r"|肿物|肿瘤|转移|癌|空洞|空腔|粟粒|纤维|增殖|硬结|瘢痕"
                 r"|水肿|淤血|瘀血|充血|出血|挫伤|充气征|气象|气相|间质|蜂窝|囊肿|尘肺|矽肺|间隔线"
-                r"|克氏线|白肺|致密|密实|包块|巨噬|影|灶|区|点|圆|条|线|环|团|块|状$"
+                r"|克氏线|白肺|致密|密实|包块|巨噬|影|灶|区|点|圆(?!隆)|条|线|环|团|块|状$"
             ),
             ("Shadow",),
             "Lung",

@@ -42,6 +42,7 @@ class _Places:
         self._edges: PlaceEdges = []
         self._dropped: set[int] = set()
         self._taken: set[int] = set()
+        self._adjectives: set[int] = set()
         self._groups = self._find_groups()
 
     def run(self) -> tuple[PlaceEdges, set[int]]:
@@ -56,7 +57,20 @@ class _Places:
             elif not self._zh and not any(self._serves_list(place) for place in places):
                 places = [*places, *self._introduced(head)]
             head.places = list(dict.fromkeys(places))
+        self._place_tips()
         return self._edges, self._dropped
+
+    def _place_tips(self) -> None:
+        """Let a device lie where the clause behind it says that its tip does."""
+        for index, token in enumerate(self._tokens):
+            before = self._tokens[index - 1] if index else None
+            if token.role != "place" or before is None or before.role != "at" or self._clause_has_head(token.clause):
+                continue
+            heads = [head for head in self._heads if head.token < index]
+            if heads and self._tokens[heads[-1].token].role == "margin":
+                heads.pop()
+            if heads and self._tokens[heads[-1].token].region == "device":
+                heads[-1].places = list(dict.fromkeys((*heads[-1].places, *self._groups[index])))
 
     def _find_groups(self) -> dict[int, list[int]]:
         """Return, for each place, all places that are joined to it by list marks."""
@@ -87,11 +101,11 @@ class _Places:
             if token.role != "place":
                 continue
             following = self._tokens[index + 1] if index + 1 < len(self._tokens) else None
-            before = self._tokens[index - 1] if index else None
+            before = next((one for one in reversed(self._tokens[:index]) if one.role != "skip"), None)
             marked = following is not None and following.role == "emphasis" and following.clause == token.clause
             if not self._zh and before is not None and before.role in ("emphasis", "at") and not marked:
-                marked = any(one.role == "emphasis" for one in self._tokens[max(0, index - 2) : index])
-                if marked and "than" in self._tokens[index - 1].text:
+                marked, lesser = before.role == "emphasis", "than" in before.text
+                if marked and lesser:
                     self._dropped.add(index)
                     continue
             if self._zh and not marked:
@@ -143,6 +157,7 @@ class _Places:
                 found = self._groups[index] + found
         if not found:
             return []
+        self._adjectives.update(found)
         behind = self._behind(head, sides=True)
         return self._combine(found, behind)
 
@@ -243,7 +258,7 @@ class _Places:
             if token.clause != own.clause:
                 break
             if token.role == "place" and index not in self._dropped and index not in self._emphasised:
-                if not self._zh and index in self._taken and not self._serves_list(index):
+                if not self._zh and index in self._adjectives and not self._serves_list(index):
                     continue
                 if self._zh and own.region == "bone" and self._region(index) not in ("bone", "", "wall"):
                     continue

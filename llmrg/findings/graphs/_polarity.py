@@ -22,7 +22,10 @@ def apply_denials(tokens: list[Token], heads: list[Head], language: str) -> None
         language: ``zh`` or ``en``.
     """
     by_token = {head.token: head for head in heads}
-    stated = {state: head for head in heads for state in head.states}
+    stated: dict[int, list[Head]] = {}
+    for head in heads:
+        for state in head.states:
+            stated.setdefault(state, []).append(head)
     for index, token in enumerate(tokens):
         unanswered = token.role == "denial" and not _deny_ahead(tokens, index, by_token, stated, language)
         if unanswered or token.role == "denied":
@@ -30,7 +33,7 @@ def apply_denials(tokens: list[Token], heads: list[Head], language: str) -> None
 
 
 def _deny_ahead(
-    tokens: list[Token], cue: int, by_token: dict[int, Head], stated: dict[int, Head], language: str
+    tokens: list[Token], cue: int, by_token: dict[int, Head], stated: dict[int, list[Head]], language: str
 ) -> bool:
     clause = tokens[cue].clause
     found = False
@@ -49,10 +52,10 @@ def _deny_ahead(
             if head.denied_by is None:
                 head.denied_by = cue
             found = True
-        state = stated.get(index)
-        if state is not None and state.token < cue:
-            state.denied_states[index] = cue
-            found = True
+        for noun in stated.get(index, ()):
+            if noun.token < cue:
+                noun.denied_states[index] = cue
+                found = True
     return found
 
 

@@ -106,7 +106,7 @@ def _entries(sentence: str, terms: Terms) -> list[Token]:
         while size:
             key = symbol if size == 1 else glue.join(one[0] for one in symbols[place : place + size])
             word = words.get(key)
-            if word is not None and not _cuts_fracture(word, key, sentence, symbols[place + size - 1][2]):
+            if word is not None and not _cuts_bone(word, key, sentence, symbols[place + size - 1][2]):
                 end = symbols[place + size - 1][2]
                 tokens.append(Token(word.role, start, end, sentence[start:end], word.region))
                 break
@@ -115,9 +115,9 @@ def _entries(sentence: str, terms: Terms) -> list[Token]:
     return tokens
 
 
-def _cuts_fracture(word: Word, key: str, sentence: str, end: int) -> bool:
-    """第5前肋骨折 is 第5前肋|骨折, not 第5前肋骨|折."""
-    return word.role == "organ" and key[-1] == "骨" and len(key) > 1 and sentence[end : end + 1] == "折"
+def _cuts_bone(word: Word, key: str, sentence: str, end: int) -> bool:
+    """第5前肋骨折 is 第5前肋|骨折, not 第5前肋骨|折, and 后肋骨质 is 后肋|骨质."""
+    return word.role == "organ" and key[-1] == "骨" and len(key) > 1 and sentence[end : end + 1] in ("折", "质", "皮")
 
 
 def _places(tokens: list[Token], sentence: str, chinese: bool) -> list[Token]:

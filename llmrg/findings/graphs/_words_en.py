@@ -284,7 +284,11 @@ _CUES: tuple[tuple[Role, str, str], ...] = (
         no_longer_evident no_longer_identified no_longer_visible no_longer_appreciated no_longer_demonstrated
         no_longer_apparent absent unlikely no_longer""",
     ),
-    ("gone", "", "resolved cleared disappeared removed been_removed resolution interval_resolution extubated"),
+    (
+        "gone",
+        "",
+        "removal resolved cleared disappeared removed been_removed resolution removal interval_resolution extubated",
+    ),
     (
         "emphasis",
         "",
@@ -305,7 +309,7 @@ _CUES: tuple[tuple[Role, str, str], ...] = (
         "at",
         "",
         """in at within on over overlying throughout along involving above below beneath under near adjacent_to
-        projecting_over projects_over superimposed_over in_the_region_of of_the near_the at_the into about
+        projecting_over projects_over superimposed_over in_the_region_of near_the into about
         abutting around across through toward towards underneath inferior_to superior_to from to_the
         projecting_within""",
     ),

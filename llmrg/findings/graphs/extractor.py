@@ -23,9 +23,10 @@ GRAPH_VERSION = "rules-1"
 
 _TERMS: dict[str, Terms] = {"zh": CHINESE_TERMS, "en": ENGLISH_TERMS}
 _SENTENCES_KEPT = 1 << 16
+# A sentence without an end is cut, so that time stays in proportion to length.
 _SENTENCE = {
-    "zh": re.compile(r"[^。；;！!？?\n\r]+[。；;！!？?]*"),
-    "en": re.compile(r"(?:[^.!?;\n]|\.(?=\S)(?![A-Z])|(?<=\d)\.(?=\d)|\n(?=[a-z]))+[.!?;]*"),
+    "zh": re.compile(r"[^。；;！!？?\n\r]{1,500}[。；;！!？?]*"),
+    "en": re.compile(r"(?:[^.!?;\n]|\.(?=\S)(?![A-Z])|(?<=\d)\.(?=\d)|\n(?=[a-z])){1,1500}[.!?;]*"),
 }
 _NUMBERED = re.compile(r"\s*[(（]?\d{1,2}\s*[.．、)）]\s*(?!\d)")
 _DECIDING = frozenset({"lesion", "shape", "disease", "change"})
@@ -157,7 +158,7 @@ def _chain_kinds(head: Head, tokens: list[Token]) -> tuple[dict[int, EntityKind]
     nodes = {head.token, *(source for source, _ in edges)}
     kinds: dict[int, EntityKind] = {}
     role = tokens[head.token].role
-    lesion = role == "lesion"
+    lesion = role in ("lesion", "shadow")
     for index in nodes:
         kinds[index] = _modifier_kind(tokens[index], lesion=lesion, head=index == head.token)
     if role in ("shadow", "neutral", "margin"):

@@ -113,10 +113,13 @@ def _chain(
     found: dict[str, tuple[str | None, bool]] = {}
     for node in nodes:
         entity = graph.entities[node]
-        if entity.kind == "DNO":
+        # What merely tells the degree or change of a finding (较前增多) is no finding of its own.
+        if entity.kind == "DNO" or (polarity != "negative" and entity.kind == "NO" and node != head):
             continue
         for lesion, implied, forced in _lesions(entity.text.lower(), language):
             found.setdefault(lesion, (implied, forced))
+    if {"Texture", "Prominence"} <= found.keys():  # prominent markings
+        found["Enhanced"] = found.pop("Prominence")
     if "Enhanced" in found and any(graph.entities[node].text.lower() in _EXTENTS for node in nodes):
         found["Prominence"] = found.pop("Enhanced")
     if "Shadow" in found and found.keys() & _NO_SHADOW:
