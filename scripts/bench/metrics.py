@@ -204,7 +204,7 @@ def main() -> None:
     print(f"  {machine['cores']} cores, {machine['load']:.1f} processes wanted them on average")
     coco = found["pycocoevalcap"]
     if coco is None:
-        print("pycocoevalcap is not installed: pip install 'llmrg[java]' to time it beside")
+        print("pycocoevalcap is not installed: pip install '.[java]' to time it beside")
         return
     print("pycocoevalcap on the same tokens (BLEU, ROUGE-L, CIDEr; no intervals)")
     for name, taken in coco["seconds"].items():

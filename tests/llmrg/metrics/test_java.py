@@ -65,7 +65,7 @@ def test_what_is_missing_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("LLMRG_METEOR_JAR", str(jar))
     assert find_jar("meteor/meteor-1.5.jar", variable="LLMRG_METEOR_JAR") == jar
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(JavaMissingError, match=r"llmrg\[java\].*LLMRG_CORENLP_JAR"):
+    with pytest.raises(JavaMissingError, match=r"\[java\].*LLMRG_CORENLP_JAR"):
         ptb_jar(["a"])
     monkeypatch.setenv("PATH", "")
     with pytest.raises(JavaMissingError, match="Java is not on this machine"):

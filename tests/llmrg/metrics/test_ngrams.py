@@ -2,16 +2,25 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmrg.metrics import _ngrams
 from llmrg.metrics._ngrams import paired_ngrams
 
 texts = st.lists(st.sampled_from("abc"), max_size=8).map(" ".join)
 
 
-@given(st.lists(st.tuples(texts, texts), max_size=5))
-def test_counts_and_shared_rows(pairs):
+@pytest.mark.parametrize("bits", [63, 6])  # with few bits, n-grams are numbered anew at every length
+@given(pairs=st.lists(st.tuples(texts, texts), max_size=5))
+def test_counts_and_shared_rows(bits, pairs):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_ngrams, "_KEY_BITS", bits)
+        check(pairs)
+
+
+def check(pairs):
     hypotheses, references = [h for h, _ in pairs], [r for _, r in pairs]
     for n, tables in enumerate(paired_ngrams(hypotheses, references, orders=4), start=1):
         counted = [
