@@ -75,9 +75,13 @@ class _Scope:
         return self._said_later(hit) or "positive"
 
     def _denies_change(self, hit: Hit) -> bool:
-        """Whether the change that a finding consists of is denied: 纵隔无移位."""
+        """Whether the change that a finding consists of is denied: 纵隔无移位, 纵隔未见移位及增宽."""
         return any(
-            cue.kind == "pseudo" and cue.start > hit.start and cue.end == hit.end and self._text[cue.start] in "无未没"
+            cue.kind == "pseudo"
+            and hit.start < cue.start
+            and cue.end <= hit.end
+            and self._text[cue.start] in "无未没"
+            and (cue.end == hit.end or self._text[cue.end] in "、及和或与")
             for cue in self._cues
         )
 
