@@ -108,7 +108,10 @@ class _Chains:
         if role == "place":
             self._take_place(index)
         elif role == "degree":
-            if not self._strengthens(index, token):
+            if self._says_large(index, token):
+                token.role = "disease"
+                self._take_state(index, token)
+            elif not self._strengthens(index, token):
                 self._pending.append(index)
         elif role == "shape":
             self._take_shape(index)
@@ -129,6 +132,12 @@ class _Chains:
                 self._flush(index)
             if role == "stop":
                 self._nouns, self._subject = [], None
+
+    def _says_large(self, index: int, token: Token) -> bool:
+        """Heart is large: a degree of an organ is a state."""
+        if token.text != "large" or not self._verb or self._subject is not None:
+            return False
+        return self._noun_ahead(index) is None and self._has_subject(index)
 
     def _strengthens(self, index: int, token: Token) -> bool:
         """未见明显: a word that merely strengthens a denial is none of the observation."""
@@ -234,7 +243,7 @@ class _Chains:
             token.role in ("neutral", "margin")
             and bool(self._nouns)
             and index > 0
-            and self._tokens[index - 1].role == "list"
+            and self._tokens[index - 1].role in ("list", token.role)
             and not self._nouns[-1].states
         )
         if token.role in ("neutral", "margin"):
@@ -283,6 +292,7 @@ class _Chains:
             head.edges.append((degree, index))
         self._pending = []
         head.edges.append((index, head.token))
+        head.states.append(index)
 
     def _take_state(self, index: int, token: Token) -> None:
         following = self._tokens[index + 1] if index + 1 < len(self._tokens) else None

@@ -11,6 +11,8 @@ from llmrg.findings.mention import Side
 
 __all__ = ["KeywordRules"]
 
+_WEAK = "?"
+"""In front of an anatomy keyword whose words count only where no other does: the 段 of 肺动脉段 is no lung's."""
 LesionRule = tuple[str, tuple[str, ...], str, bool]
 """Pattern, lesion keywords, implied anatomy keyword (empty for none), whether it replaces lung and chest."""
 
@@ -44,9 +46,9 @@ class KeywordRules:
     def anatomy(self, text: str) -> frozenset[str]:
         """Return the anatomy keywords of a place (lower case); empty for a bare side or zone."""
         names = {self.places[int((match.lastgroup or "k0")[1:])][0] for match in self._place_pattern.finditer(text)}
-        if len(names) > 1:
-            names.discard("")
-        return frozenset(name for name in names if name)
+        if any(not name.startswith(_WEAK) for name in names):
+            names = {name for name in names if not name.startswith(_WEAK)}
+        return frozenset(name.removeprefix(_WEAK) for name in names)
 
     def lesions(self, text: str) -> tuple[tuple[str, str | None, bool], ...]:
         """Return the lesion keywords of an observation's words with the implied anatomy keyword, if any."""

@@ -215,7 +215,7 @@ class _Places:
             elif token.role in ("at", "of"):
                 of_place = True
             elif token.role == "place":
-                if index in self._dropped or (index in self._taken and not joined):
+                if index in self._dropped or index in self._adjectives:
                     return []
                 adverb = not self._zh and token.text in ("bilaterally", "unilaterally", "bibasally", "diffusely")
                 after_preposition = index > 0 and self._tokens[index - 1].role in ("at", "of", "skip") and of_place

@@ -28,7 +28,7 @@ def apply_denials(tokens: list[Token], heads: list[Head], language: str) -> None
             stated.setdefault(state, []).append(head)
     for index, token in enumerate(tokens):
         unanswered = token.role == "denial" and not _deny_ahead(tokens, index, by_token, stated, language)
-        if unanswered or token.role == "denied":
+        if (unanswered and language == "zh") or token.role == "denied":
             _deny_back(tokens, index, heads)
 
 

@@ -28,7 +28,7 @@ _PLACES: tuple[tuple[Role, str, str], ...] = (
     (
         "tail",
         "",
-        """silhouette contour(s) border borders outline region(s) zone(s) field(s) space(s) cavity cavities
+        """silhouette(s) contour(s) border borders outline region(s) zone(s) field(s) space(s) cavity cavities
         structure(s) aspect(s) surface(s) angle(s) sulcus sulci level body bodies arch knob button wall
         parenchyma tissue(s) gutter recesses complex interspace(s) interface stripe window junction vasculature""",
     ),
@@ -76,8 +76,8 @@ _PLACES: tuple[tuple[Role, str, str], ...] = (
         pulmonary_arteries pulmonary_vein(s) svc superior_vena_cava ivc inferior_vena_cava vena_cava azygos
         azygos_vein subclavian jugular brachiocephalic vascular vasculature vessel(s) pulmonary_vascularity
         vascularity pulmonary_vasculature pulmonary_vascular great_vessels cavoatrial_junction coronary
-        coronary_artery coronary_arteries brachiocephalic_vein subclavian_vein atriocaval_junction
-        pulmonary_arterial""",
+        coronary_artery coronary_arteries innominate_vein innominate_artery brachiocephalic_vein subclavian_vein
+        atriocaval_junction pulmonary_arterial""",
     ),
     (
         "organ",
@@ -159,23 +159,23 @@ _OBSERVATIONS: tuple[tuple[Role, str, str], ...] = (
     (
         "lesion",
         "lung",
-        """consolidation(s) consolidative_change(s) opacity opacities opacification(s) infiltrate(s)
-        infiltration(s) infiltrative_change haziness haze nodule(s) nodularity mass masses micronodule(s)
-        atelectasis atelectases atelectatic_change(s) collapse collapses edema oedema congestion cavitation(s)
-        cavitary_lesion(s) emphysema hyperinflation hyperexpansion hyperaeration fibrosis fibrotic_change(s)
-        scar(s) scarring granuloma(s) granulomata tuberculosis tb pneumonia(s) bronchopneumonia pneumonitis
-        infection(s) airspace_disease air-space_disease air_space_disease airspace_process alveolar_process
-        bronchiectasis bronchitis bronchiolitis air_bronchogram(s) volume_loss malignancy neoplasm metastasis
-        metastases metastatic_disease tumor(s) tumour(s) carcinoma cancer bulla bullae bleb(s) pneumatocele(s)
-        honeycombing interstitial_change(s) interstitial_disease interstitial_lung_disease interstitial_pattern
-        interstitial_process interstitial_thickening reticulation(s) kerley_b_line(s) kerley_line(s)
-        septal_line(s) septal_thickening peribronchial_cuffing bronchial_cuffing cuffing
-        bronchial_wall_thickening peribronchial_thickening air_trapping copd obstructive_disease
-        obstructive_lung_disease obstructive_pulmonary_disease chronic_obstructive_pulmonary_disease
-        reactive_airway(s)_disease small_airways_disease aspiration contusion(s) hemorrhage abscess(es)
-        sarcoidosis asbestosis silicosis granulomatous_disease cephalization redistribution
-        vascular_redistribution infarct infarction pulmonary_embolism hypoventilation underinflation
-        hypoinflation under-aeration""",
+        """consolidation(s) consolidative_change(s) opacity opacities streakiness crowding opacification(s)
+        infiltrate(s) infiltration(s) infiltrative_change haziness haze nodule(s) nodularity mass masses
+        micronodule(s) atelectasis atelectases atelectatic_change(s) collapse collapses edema oedema congestion
+        cavitation(s) cavitary_lesion(s) emphysema hyperinflation hyperexpansion hyperaeration fibrosis
+        fibrotic_change(s) scar(s) scarring granuloma(s) granulomata tuberculosis tb pneumonia(s)
+        bronchopneumonia pneumonitis infection(s) airspace_disease air-space_disease air_space_disease
+        airspace_process alveolar_process bronchiectasis bronchitis bronchiolitis air_bronchogram(s) volume_loss
+        malignancy neoplasm metastasis metastases metastatic_disease tumor(s) tumour(s) carcinoma cancer bulla
+        bullae bleb(s) pneumatocele(s) honeycombing interstitial_change(s) interstitial_disease
+        interstitial_lung_disease interstitial_pattern interstitial_process interstitial_thickening
+        reticulation(s) kerley_b_line(s) kerley_line(s) septal_line(s) septal_thickening peribronchial_cuffing
+        bronchial_cuffing cuffing bronchial_wall_thickening peribronchial_thickening air_trapping copd
+        obstructive_disease obstructive_lung_disease obstructive_pulmonary_disease
+        chronic_obstructive_pulmonary_disease reactive_airway(s)_disease small_airways_disease aspiration
+        contusion(s) hemorrhage abscess(es) sarcoidosis asbestosis silicosis granulomatous_disease cephalization
+        redistribution vascular_redistribution infarct infarction pulmonary_embolism hypoventilation
+        underinflation hypoinflation under-aeration""",
     ),
     (
         "lesion",
@@ -258,12 +258,22 @@ _OBSERVATIONS: tuple[tuple[Role, str, str], ...] = (
         compressive obstructive passive asymmetrically nondisplaced non-displaced undisplaced
         minimally_displaced mildly_displaced comminuted pathologic traumatic sizable sizeable considerable
         substantial considerably centrilobular paraseptal bullous benign malignant infectious inflammatory
-        granulomatous cardiogenic atypical tension additional partial complete near-complete partially
+        granulomatous tuberculous cardiogenic atypical tension additional partial complete near-complete partially
         relatively somewhat prominently greatly limited localized generalised generalized widespread smaller
         medium developing evolving long-standing longstanding postobstructive post-obstructive low-lying
         hydrostatic noncalcified non-calcified mid-sized discrete unifocal incidental small-sized well-healed
         subcentimeter nonspecific underlying superimposed fine""",
     ),
+)
+
+_SEEING = (
+    *("seen", "identified", "present", "visualized", "visualised", "evident", "appreciated", "demonstrated"),
+    *("detected", "noted", "apparent", "observed", "visible"),
+)
+_UNSEEN = " ".join(
+    f"not_{adverb}{seen}"
+    for adverb in ("", "definitely_", "clearly_", "currently_", "convincingly_", "readily_", "otherwise_")
+    for seen in _SEEING
 )
 
 _CUES: tuple[tuple[Role, str, str], ...] = (
@@ -278,7 +288,8 @@ _CUES: tuple[tuple[Role, str, str], ...] = (
     (
         "denied",
         "",
-        """not_seen not_identified not_present not_visualized not_visualised not_evident not_appreciated
+        _UNSEEN
+        + """ not_seen not_identified not_present not_visualized not_visualised not_evident not_appreciated
         not_demonstrated not_detected not_noted not_apparent not_observed not_visible not_definitely_seen
         not_clearly_seen no_longer_seen no_longer_present no_longer_visualized no_longer_visualised
         no_longer_evident no_longer_identified no_longer_visible no_longer_appreciated no_longer_demonstrated
@@ -360,5 +371,5 @@ ENGLISH_TERMS = Terms(
     words=expand((*_CUES, *_OBSERVATIONS, *_PLACES)),
     numbers=_NUMBERS,
     hedges=_HEDGES,
-    symbols=re.compile(r"[a-z]+(?:['/-][a-z]+)*|\d+(?:st|nd|rd|th)?|\n|[^\s\w]|\w+"),
+    symbols=re.compile(r"and/or|s/p|[a-z]+(?:['-][a-z]+)*|\d+(?:st|nd|rd|th)?|\n|[^\s\w]|\w+"),
 )

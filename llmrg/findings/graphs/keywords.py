@@ -19,7 +19,8 @@ _RULES: dict[str, KeywordRules] = {"zh": CHINESE_RULES, "en": ENGLISH_RULES}
 
 
 _REPLACED = frozenset(
-    {"Lung", "Chest", "Hilum", "Costophrenic angle", "Diaphragm", "Diaphragmatic", "Rib", "Trachea", "Bronchi", "Heart"}
+    {"Lung", "Chest", "Hilum", "Costophrenic angle", "Diaphragm", "Diaphragmatic", "Rib", "Trachea", "Bronchi"}
+    | {"Vertebrae"}
 )
 """Places that give way to the one which a lesion implies: a pneumothorax of the left lung is one of the pleura."""
 _NO_SHADOW = frozenset(LESION_KEYWORDS) - {

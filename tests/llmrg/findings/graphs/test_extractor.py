@@ -49,6 +49,11 @@ MORE = [
     ("右肺斑片影较前吸收好转。", "A右肺 P斑片 O影 O吸收好转", "斑片>影 吸收好转>影 影@右肺"),
     ("左侧第3、4肋骨骨折。", "A左侧第3、4肋骨 P骨折", "骨折@左侧第3、4肋骨"),
     ("两肺清晰，心影不大。", "A两肺 N清晰 A心影 N不大", "清晰@两肺 不大@心影"),
+    ("双肺纹理稍多，未见斑片影。", "A双肺 O纹理 P稍多 N未见 O斑片 O影", "稍多>纹理 纹理@双肺 斑片>影 未见>影 影@双肺"),
+    ("气管及纵隔向左侧移位。", "A气管 A纵隔 P向左侧移位", "向左侧移位@气管 向左侧移位@纵隔"),
+    ("肺纹理走行正常。", "A肺 O纹理 O走行 N正常", "正常>纹理 正常>走行 纹理@肺 走行@肺"),
+    ("Nodule that is not calcified.", "P Nodule N not O calcified", "calcified>Nodule; not>calcified"),
+    ("Heart is large.", "A Heart P large", "large@Heart"),
     ("Enlarged heart.", "P Enlarged A heart", "Enlarged@heart"),
     ("Heart is normal in size.", "A Heart N normal O size", "normal>size; size@Heart"),
     (
