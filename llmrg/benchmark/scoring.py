@@ -89,7 +89,7 @@ class Scorer:
         self._labeler_version = labeler_version
         self._language = language
         self._copied = copied
-        self.headline = tuple(headline)
+        self.headline = tuple(name.removesuffix("/f1") if "/" in name else name for name in headline)
         """The metrics that count."""
         self._protocols = protocols
         self._resamples = resamples
