@@ -52,15 +52,15 @@ def tiles(results: Results) -> list[dict[str, Any]]:
 
 
 def _verdict(lead: Row, systems: Sequence[Row], metric: str, results: Results) -> str:
+    higher = _higher_baseline(lead, metric, results)
+    if higher is not None:
+        return f"the baseline {higher.system} has {figure(higher.value(metric), metric, unit=True)}"
     level = _level(lead, metric, results)
     if level:
         return f"level with {_names(level)}"
     over = _trivial(lead, metric, results)
     if over is not None and over["better"] != lead.system:
         return f"not clearly above the baseline {over['second']}"
-    higher = _higher_baseline(lead, metric, results)
-    if over is None and higher is not None:
-        return f"the baseline {higher.system} has {figure(higher.value(metric), metric, unit=True)}"
     tested = [test for test in _between(lead, metric, results) if test["better"] == lead.system]
     if len(systems) > 1 and len(tested) == len(systems) - 1:
         return "ahead of every other system"
@@ -100,13 +100,13 @@ def _leader(metric: str, results: Results) -> tuple[Tone, str] | None:
         far = f"{signed(_difference(over, lead), metric)} against the strongest trivial baseline, {over['second']}"
         parts.append(far if over["better"] == lead.system else f"{far}, which may be chance")
     higher = _higher_baseline(lead, metric, results)
-    if over is None and higher is not None:
-        parts.append(f"the baseline {higher.system} has {figure(higher.value(metric), metric, unit=True)}")
+    if higher is not None:
+        parts.append(f"the baseline {higher.system} has more: {figure(higher.value(metric), metric, unit=True)}")
     if not ahead and not level and len(systems) > 1:
         parts.append("no paired test was made, so that close rows cannot be ranked")
     if not parts:
         return None  # the tile above says all of it
-    good = bool(ahead or (over is not None and over["better"] == lead.system)) and not level
+    good = bool(ahead or (over is not None and over["better"] == lead.system)) and not level and higher is None
     tone: Tone = "good" if good else "warn" if higher is not None else "plain"
     return tone, f"{text}; {'; '.join(parts)}."
 

@@ -31,7 +31,7 @@ def length_view(results: Results) -> dict[str, Any] | None:
     return {
         "unit": shown[0][1]["unit"],
         "bins": len(edges) - 1,
-        "ends": [f"{edges[0]:g}", f"{(edges[0] + edges[-1]) / 2:g}", f"{edges[-1]:g}+"],
+        "ends": [f"{edges[0]:g}", _middle(edges), f"{edges[-1]:g}+"],
         "outline": "" if outline is None else _outline(outline, top),
         "reference": None if reference is None else _words(reference),
         "panels": [
@@ -39,6 +39,12 @@ def length_view(results: Results) -> dict[str, Any] | None:
             for row, own in alike
         ],
     }
+
+
+def _middle(edges: Sequence[float]) -> str:
+    """The middle of the axis, where it is a whole number."""
+    middle = (edges[0] + edges[-1]) / 2
+    return f"{middle:g}" if middle == int(middle) else ""
 
 
 def _shares(lengths: Lengths) -> list[float]:

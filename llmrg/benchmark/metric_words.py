@@ -21,6 +21,8 @@ _NAMES = {
     "distinct_ratio": "Distinct reports",
     "copied_ratio": "Verbatim copies",
     "invented_priors": "Invented priors",
+    "kept_comparisons": "Kept comparisons",
+    "reports_comparing": "Reports that compare",
     "empty_ratio": "Empty reports",
     "mean_length": "Length",
 }

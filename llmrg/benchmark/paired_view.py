@@ -39,7 +39,7 @@ def _table(metric: str, results: Results) -> dict[str, Any]:
         "metric": metric,
         "name": name_of(metric),
         "unit": "points of percent" if percent else "",
-        "axis": axis.to_mapping(),
+        "axis": {**axis.to_mapping(), "zero": axis.at(0.0)},
         "blocks": blocks,
         "count": len(tests),
         "decided": sum(test["better"] is not None for test in tests),

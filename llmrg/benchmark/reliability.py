@@ -20,11 +20,12 @@ def reliability_plots(row: Row) -> list[dict[str, Any]]:
     The area of a disc grows with the cases of its bin.
     """
     values = mapping_of(row.evidence.get("calibration"))
-    plots = [_plot(row.system, table) for table in (values, mapping_of(values.get("queries")))]
-    return [plot for plot in plots if plot is not None]
+    stated = _plot(f"Stated confidence of {row.system}", values)
+    queries = _plot(f"Disease queries of {row.system}", mapping_of(values.get("queries")))
+    return [plot for plot in (stated, queries) if plot is not None]
 
 
-def _plot(name: str, values: Mapping[str, Any]) -> dict[str, Any] | None:
+def _plot(title: str, values: Mapping[str, Any]) -> dict[str, Any] | None:
     bins = [
         (count, confidence, accuracy)
         for entry in records_of(values.get("bins"))
@@ -37,7 +38,7 @@ def _plot(name: str, values: Mapping[str, Any]) -> dict[str, Any] | None:
     most = max(count for count, _, _ in bins)
     ece, bounds, brier = number_of(values.get("ece")), bounds_of(values), number_of(values.get("brier"))
     return {
-        "name": name,
+        "title": title,
         "of": str(values.get("of", "")),
         "n": values.get("n", ""),
         "ece": "–" if ece is None else f"{ece:.3f}",

@@ -19,8 +19,6 @@ _SHOWN = (
     "clinical_macro_f1_supported",
     "side_accuracy",
     "graph_f1",
-    "graph_entity_f1",
-    "graph_relation_f1",
     "bleu_4",
     "rouge_l",
     "meteor",
@@ -87,6 +85,7 @@ def main_table(results: Results) -> dict[str, Any]:
             for kind in ("system", "baseline", "oracle")
             if (rows := [row for row in results.rows if row.kind == kind])
         ],
+        "notes": [f"{row.system}: {note}" for row in results.rows for note in row.notes],
         "level": any(_level(row, metric, results) for row in results.rows for metric in leading),
         "seeds": any(row.seeds is not None for row in results.rows),
     }

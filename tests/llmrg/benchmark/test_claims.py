@@ -43,7 +43,9 @@ def test_a_baseline_above_the_best_system_is_said(rich_results: Make) -> None:
     )
     worse = replace(worse, rows=rows)
     assert tiles(worse)[0]["verdict"].replace("\u00a0", " ") == "the baseline nearest has 90.0 %"
-    assert [claim["tone"] for claim in claims(worse) if "the baseline nearest has" in claim["text"]] == ["warn"]
+    assert [claim["tone"] for claim in claims(worse) if "the baseline nearest has more: 90.0" in claim["text"]] == [
+        "warn"
+    ]
 
 
 def test_a_difference_to_the_baseline_that_may_be_chance_is_no_success(rich_results: Make) -> None:
@@ -87,3 +89,12 @@ def test_baselines_alone_make_no_claim() -> None:
     bare = Results(dataset="d", split="test", n=500, patients=1, language="en", rows=(row,))
     assert claims(bare) == []
     assert tiles(bare) == []
+
+
+def test_a_system_above_the_trivial_baseline_and_below_another_is_no_success(rich_results: Make) -> None:
+    results = replace(rich_results(systems=("a",)), headline=("clinical_micro_f1",))
+    copying = Row(system="nearest_encoder", kind="baseline", metrics={"clinical_micro_f1": 0.84})
+    (first, *_) = claims(replace(results, rows=(*results.rows, copying)))
+    assert first["tone"] == "warn"
+    assert "the baseline nearest_encoder has more: 84.0" in first["text"]
+    assert "+37.0 against the strongest trivial baseline, nearest" in first["text"]

@@ -42,7 +42,7 @@ def test_confidence_on_the_diagonal_is_drawn_on_the_diagonal() -> None:
     assert [(point["x"], point["y"]) for point in plot["points"]] == [(20, 80), (90, 50)]
     large, small = (point["radius"] for point in plot["points"])
     assert large > small
-    assert plot["ece"] == "0.080"
+    assert (plot["title"], plot["ece"]) == ("Stated confidence of a", "0.080")
     queries = replace(row, evidence={"calibration": {"ece": 0.08, "bins": bins, "queries": {"ece": 0.1, "bins": bins}}})
     assert len(reliability_plots(queries)) == 2
 

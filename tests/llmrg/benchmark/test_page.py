@@ -300,7 +300,7 @@ def test_results_of_the_first_version_are_still_shown(tmp_path: Path) -> None:
     assert {name.removeprefix("old-test-") for name in document.ids if name.startswith("old")} == {
         "summary", "table", "ranking", "method",
     }  # fmt: skip
-    assert "the baseline nearest has 60.0 %" in text
+    assert "the baseline nearest has more: 60.0 %" in text
 
 
 def test_eight_systems_and_many_classes_stay_small(rich_results: Callable[..., Results], tmp_path: Path) -> None:
