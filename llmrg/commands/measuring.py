@@ -141,6 +141,7 @@ def score(
     priors: Annotated[bool, typer.Option("--priors", help="Count invented comparisons with earlier films.")] = False,
     prediction_field: Annotated[str | None, typer.Option(help="Name of the text in the predictions.")] = None,
     reference_field: Annotated[str | None, typer.Option(help="Name of the text in the references.")] = None,
+    split: Annotated[str, typer.Option(help="Split of references that are an annotation.json.")] = "test",
     bertscore_model: Annotated[Path | None, typer.Option(help="Folder of the encoder for bertscore.")] = None,
     bertscore_layer: Annotated[int | None, typer.Option(help="Its layer; by default the last.")] = None,
     bertscore_idf: Annotated[
@@ -178,6 +179,7 @@ def score(
             priors=priors,
             prediction_field=prediction_field,
             reference_field=reference_field,
+            split=split,
             resamples=resamples,
             seed=seed,
         ),

@@ -40,11 +40,12 @@ class ReportFile:
     comparisons: Mapping[str, str]
 
 
-def read_reports(path: str | Path, *, fields: Sequence[str] = ("report",)) -> ReportFile:
+def read_reports(path: str | Path, *, fields: Sequence[str] = ("report",), split: str = "test") -> ReportFile:
     """Read a file of predictions or references.
 
-    JSON Lines, unless the name ends in ``.json`` (a list of objects, or an object of study id to report or to an
-    object, as ReXrank has it) or ``.csv`` (with a line of column names). Every object has ``id`` (or ``study_id``, or
+    JSON Lines, unless the name ends in ``.json`` (a list of objects; an object of study id to report or to an object,
+    as ReXrank has it; or an object of splits to lists, as R2Gen's ``annotation.json``) or ``.csv`` (with a line of
+    column names). Every object has ``id`` (or ``study_id``, or
     its key) and one of ``fields``, perhaps ``patient_id`` (in every object or in none) and ``comparison`` (the
     comparison section of the original report); other keys are ignored. Empty lines are skipped, empty reports kept; a
     byte-order mark and either kind of line end are fine.
@@ -52,6 +53,7 @@ def read_reports(path: str | Path, *, fields: Sequence[str] = ("report",)) -> Re
     Args:
         path: the file.
         fields: names that the report may have; the first one found counts.
+        split: which one is read of a file that holds several.
 
     Raises:
         UserError: the file cannot be read, holds no report, or an entry is broken, repeats an id or lacks a value.
@@ -65,7 +67,7 @@ def read_reports(path: str | Path, *, fields: Sequence[str] = ("report",)) -> Re
     reports: dict[str, str] = {}
     patients: dict[str, str] = {}
     comparisons: dict[str, str] = {}
-    for where, values in _entries(path, text, fields):
+    for where, values in _entries(path, text, fields, split):
         id_, report = _text(values, _ID_FIELDS, where), _text(values, fields, where)
         if not id_.strip():
             raise UserError("The id is empty", where=where)
@@ -98,13 +100,17 @@ def _text(values: Mapping[str, Any], fields: Sequence[str], where: str) -> str:
     return value
 
 
-def _entries(path: Path, text: str, fields: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _entries(path: Path, text: str, fields: Sequence[str], split: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Give each entry with its place in the file."""
     kind = path.suffix.lower()
     if kind == ".csv":
         yield from _csv_rows(path, text)
     elif kind == ".json":
         whole = _parse(text, str(path))
+        if isinstance(whole, Mapping) and whole and all(isinstance(value, list) for value in whole.values()):
+            if split not in whole:
+                raise UserError(f"The file has no split {split!r}", where=str(path), allowed=whole, got=split)
+            whole = whole[split]
         if isinstance(whole, Mapping):
             for key, value in whole.items():
                 entry = {fields[0]: value} if isinstance(value, str) else value

@@ -45,7 +45,7 @@ class ScoreSettings:
         protocol: reference protocol.
         cleaning: of the protocol, where it is not to be the protocol's own.
         threshold: of the protocol's vocabulary.
-        training: reports of the training split, for the protocol's vocabulary.
+        training: reports of the training split, for the protocol's vocabulary; of a file of splits, its ``train``.
         metrics: names of :data:`llmrg.metrics.wording.WORDING_METRICS`.
         vocabulary: findings that are scored; ``none`` leaves them out; by default ``ped_xray`` for zh and
             ``chexpert14`` for en.
@@ -54,6 +54,7 @@ class ScoreSettings:
         priors: whether mentions of an earlier examination are counted, of which there is none.
         prediction_field: name of the text in the predictions; by default one of the usual ones.
         reference_field: likewise in the references.
+        split: which one is scored where the references are a file of splits.
         resamples: bootstrap resamples over patients; 0 leaves intervals out.
         seed: of the resamples.
     """
@@ -73,6 +74,7 @@ class ScoreSettings:
     priors: bool = False
     prediction_field: str | None = None
     reference_field: str | None = None
+    split: str = "test"
     resamples: int = 1000
     seed: int = 0
 
@@ -130,11 +132,13 @@ def score_files(
         raise UserError("The number of resamples cannot be negative", got=str(settings.resamples))
     language = _language(settings.language)
     own = read_reports(settings.predictions, fields=_fields(settings.prediction_field, PREDICTION_FIELDS))
-    other = read_reports(settings.references, fields=_fields(settings.reference_field, REFERENCE_FIELDS))
+    other = read_reports(
+        settings.references, fields=_fields(settings.reference_field, REFERENCE_FIELDS), split=settings.split
+    )
     pair_up(own.reports, other.reports, name="predictions", against="references")
     training = None
     if settings.training is not None:
-        training = read_reports(settings.training, fields=REFERENCE_FIELDS).reports.values()
+        training = read_reports(settings.training, fields=REFERENCE_FIELDS, split="train").reports.values()
     protocol = get_protocol(
         settings.protocol,
         language=settings.language,

@@ -80,6 +80,8 @@ def test_other_forms(tmp_path, name, content, mark):
         ("r.json", '["x"]', "entry 1"),
         ("r.json", '[{"id": "a", "report": NaN}]', "'report' is no text"),
         ("r.json", "[" * 100_000, "not JSON"),
+        ("r.json", '{"train": [], "val": []}', "no split 'test'"),
+        ("r.json", '{"train": [], "test": []}', "no report"),
         ("r.csv", "id,text\na,x\n", "lacks 'report'"),
         ("r.csv", "id,report\na,x,y\n", "more values"),
         ("r.csv", 'id,report\na,"x', "not CSV.*line 2"),
@@ -91,3 +93,10 @@ def test_refusals_of_other_forms(tmp_path, name, content, match):
     (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=match):
         read_reports(tmp_path / name)
+
+
+def test_one_split_of_an_annotation_file(tmp_path):
+    path = tmp_path / "annotation.json"
+    path.write_text('{"train": [{"id": "a", "report": "x"}], "test": [{"id": "a", "report": "y"}]}', encoding="utf-8")
+    assert read_reports(path).reports == {"a": "y"}
+    assert read_reports(path, split="train").reports == {"a": "x"}
