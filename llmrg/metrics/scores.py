@@ -142,7 +142,9 @@ def score_reports(
 
     headline = default_tokenizer(language)
     cutter = get_tokenizer(tokenizer or protocol.tokenizer or headline)
-    notes = text_notes([own[id_] for id_ in ids], [other[id_] for id_ in ids], language=language, tokenizer=cutter.name)
+    # A protocol that leaves words between spaces has cut Chinese itself.
+    cut_by = "protocol" if cutter.name == protocol.tokenizer else cutter.name
+    notes = text_notes([own[id_] for id_ in ids], [other[id_] for id_ in ids], language=language, tokenizer=cut_by)
     texts = [[protocol.report(own[id_]) for id_ in ids], [protocol.reference(other[id_]) for id_ in ids]]
     tokens = [cutter.all(side) for side in texts]
     wording, missing = wording_metrics(metrics, language=language)

@@ -96,6 +96,7 @@ def test_protocols_and_training_reports(files, tmp_path):
     result = score_files(settings)
     assert "ref:words100(kpcl,min1,vocabulary" in result.signature
     assert "tok:raw" in result.signature
+    assert not any("do not cut Chinese" in note for note in result.scores.notes)
     assert (
         result.scores.reference_hash
         != score_files(ScoreSettings(**files, language="zh", resamples=0)).scores.reference_hash
