@@ -50,8 +50,8 @@ def compare_findings(
         if not is_true and not is_said:
             continue
         outcome: Outcome
-        expected_side = true.side if true is not None and is_true else None
-        stated_side = said.side if said is not None and is_said else None
+        expected_side = true.whole_side if true is not None and is_true else None
+        stated_side = said.whole_side if said is not None and is_said else None
         if is_true and is_said:
             wrong = finding.sided and expected_side is not None and expected_side != stated_side
             outcome = "wrong_side" if wrong else "right"

@@ -86,7 +86,7 @@ def study_view(
         "reference": {
             "segments": _reference_segments(reference, labelled, expected, missed_by, vocabulary, language),
             "findings": [
-                {"label": finding_label(name, vocabulary, language), "side": side_word(mention.side, language)}
+                {"label": finding_label(name, vocabulary, language), "side": side_word(mention.whole_side, language)}
                 for name, mention in expected.items()
                 if mention.polarity == "positive" and not vocabulary[name].normal
             ],

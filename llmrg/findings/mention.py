@@ -33,3 +33,8 @@ class Mention:
     proof: str = ""
     location: str | None = None
     extent: Side | None = None
+
+    @property
+    def whole_side(self) -> Side | None:
+        """The side of the finding in the whole text: what the mentions that count have in common, joined."""
+        return self.extent or self.side

@@ -43,7 +43,7 @@ def targets(mentions: Mapping[str, Mention], vocabulary: FindingVocabulary) -> T
     """
     stated = [mentions.get(name) for name in vocabulary.names]
     positive = [mention is not None and mention.polarity == "positive" for mention in stated]
-    sides = [mention.extent or mention.side if mention and yes else None for mention, yes in zip(stated, positive, strict=True)]
+    sides = [mention.whole_side if mention and yes else None for mention, yes in zip(stated, positive, strict=True)]
     return Targets(
         present=tuple(int(yes) for yes in positive),
         observed=tuple(int(mention is None or mention.polarity != "uncertain") for mention in stated),
@@ -57,5 +57,7 @@ def positive_findings(mentions: Mapping[str, Mention], vocabulary: FindingVocabu
     """Return the positive findings with their side, without the vocabulary's entry for a normal study."""
     abnormal = {finding.name for finding in vocabulary.abnormal}
     return {
-        name: mention.extent or mention.side for name, mention in mentions.items() if name in abnormal and mention.polarity == "positive"
+        name: mention.whole_side
+        for name, mention in mentions.items()
+        if name in abnormal and mention.polarity == "positive"
     }
