@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from llmrg.benchmark.axis import Axis, round_axis
@@ -14,30 +15,35 @@ __all__ = ["p_text", "paired_view"]
 
 
 def paired_view(results: Results) -> list[dict[str, Any]]:
-    """One table a metric, headline metrics first: systems against the strongest baseline, then against each other."""
+    """One table a metric, headline metrics first: systems against the strongest baseline, then against each other.
+
+    Where every metric has one test only, all stand in one table.
+    """
     leading = headline_metrics(results)
-    order = [*leading, *(test["metric"] for test in results.tests)]
-    return [_table(metric, results) for metric in dict.fromkeys(order) if _of(metric, results)]
+    order = dict.fromkeys([*leading, *(test["metric"] for test in results.tests)])
+    groups = {metric: [test for test in results.tests if test["metric"] == metric] for metric in order}
+    groups = {metric: tests for metric, tests in groups.items() if tests}
+    alone = len(groups) > 1 and all(len(tests) == 1 for tests in groups.values())
+    if alone and all(metric_column(metric).percent for metric in groups):
+        every = [test for tests in groups.values() for test in tests]
+        return [_table("All headline metrics", every, told=True)]
+    return [_table(name_of(metric), tests) for metric, tests in groups.items()]
 
 
-def _of(metric: str, results: Results) -> list[PairedResult]:
-    return [test for test in results.tests if test["metric"] == metric]
-
-
-def _table(metric: str, results: Results) -> dict[str, Any]:
-    tests = _of(metric, results)
-    percent = metric_column(metric).percent
+def _table(name: str, tests: Sequence[PairedResult], *, told: bool = False) -> dict[str, Any]:
+    """A table of tests on one axis; with ``told``, each row says its metric and the order stays."""
+    percent = metric_column(tests[0]["metric"]).percent
     ends = [end for test in tests for end in (test["low"], test["high"], test["difference"]) if end is not None]
     axis = round_axis(ends, scale=100 if percent else 1)
     blocks = []
     for purpose, title in (("baseline", "Against the strongest trivial baseline"), ("systems", "Systems pairwise")):
-        rows = [_row(test, axis, metric) for test in tests if test["purpose"] == purpose]
-        rows.sort(key=lambda row: -abs(row["difference"]))
+        rows = [_row(test, axis, told=told) for test in tests if test["purpose"] == purpose]
+        if not told:
+            rows.sort(key=lambda row: -abs(row["difference"]))
         if rows:
             blocks.append({"title": title, "rows": rows})
     return {
-        "metric": metric,
-        "name": name_of(metric),
+        "name": name,
         "unit": "points of percent" if percent else "",
         "axis": {**axis.to_mapping(), "zero": axis.at(0.0)},
         "blocks": blocks,
@@ -47,9 +53,11 @@ def _table(metric: str, results: Results) -> dict[str, Any]:
     }
 
 
-def _row(test: PairedResult, axis: Axis, metric: str) -> dict[str, Any]:
+def _row(test: PairedResult, axis: Axis, *, told: bool) -> dict[str, Any]:
+    metric = test["metric"]
     low, high = test["low"], test["high"]
     return {
+        "metric": name_of(metric) if told else "",
         "first": test["first"],
         "second": test["second"],
         "difference": test["difference"],

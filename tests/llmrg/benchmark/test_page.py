@@ -317,3 +317,45 @@ def test_datasets_of_one_anchor_do_not_share_ids(tmp_path: Path) -> None:
         write_page(results(name), NO_STUDIES, tmp_path / name)
     document, _ = read(write_index(find_results(tmp_path), tmp_path))
     assert len(set(document.ids)) == len(document.ids)
+
+
+@pytest.mark.parametrize("part", ["tests", "published", "leakage", "agreement", "reference_lengths", "headline", "n"])
+def test_a_page_without_one_of_its_parts(rich_results: Callable[..., Results], tmp_path: Path, part: str) -> None:
+    none: dict[str, Any] = {"tests": (), "published": (), "headline": ("absent",), "n": 0}
+    changed: Any = {part: none.get(part)}
+    read(write_page(replace(rich_results("chexpert_plus"), **changed), NO_STUDIES, tmp_path))
+
+
+@pytest.mark.parametrize("part", ["clinical", "lengths", "seeds", "gate", "protocols", "evidence", "metrics"])
+def test_a_page_of_rows_without_one_of_their_parts(
+    rich_results: Callable[..., Results], tmp_path: Path, part: str
+) -> None:
+    empty: Any = {} if part in ("protocols", "evidence", "metrics") else None
+    made = rich_results()
+    rows = tuple(replace(row, **{part: empty}) for row in made.rows)
+    read(write_page(replace(made, rows=rows), NO_STUDIES, tmp_path))
+    mixed = (rows[0], *made.rows[1:])
+    read(write_page(replace(made, rows=mixed), NO_STUDIES, tmp_path))
+
+
+def test_words_can_be_read_on_their_grounds(tmp_path: Path) -> None:
+    """WCAG 2.2, 1.4.3: contrast of at least 4.5 to 1, on screen in both schemes and on paper."""
+    html = write_page(results(), NO_STUDIES, tmp_path).read_text(encoding="utf-8")
+    blocks = re.findall(r"(?s):root {(.*?)}", html)
+    schemes = [dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{3,6})", block)) for block in blocks]
+    assert len(schemes) == 3
+    words = [(word, ground) for word in ("ink", "soft", "accent") for ground in ("paper", "card")]
+    words += [("ink", "accent-soft"), ("soft", "accent-soft"), ("paper", "ink"), ("ink", "invented-bg")]
+    words += [(name, f"{name}-bg") for name in ("wrong", "invented", "missed", "right")]
+    words += [(name, "card") for name in ("wrong", "invented", "missed", "right")]
+    for scheme in schemes:
+        for word, ground in words:
+            light, dark = sorted((luminance(scheme[word]), luminance(scheme[ground])), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (word, ground, scheme[word], scheme[ground])
+
+
+def luminance(colour: str) -> float:
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from llmrg.benchmark.metric_words import name_of
 from llmrg.benchmark.paired_view import p_text, paired_view
 from llmrg.benchmark.results import Results
 
@@ -14,11 +15,11 @@ Make = Callable[..., Results]
 def test_every_test_has_a_row_at_its_place(rich_results: Make) -> None:
     results = rich_results()
     tables = paired_view(results)
-    assert [table["metric"] for table in tables] == list(results.headline)
-    for table in tables:
+    assert [table["name"] for table in tables] == [name_of(metric) for metric in results.headline]
+    for table, metric in zip(tables, results.headline, strict=True):
         ticks = [float(tick["text"].replace("\u2212", "-")) / 100 for tick in table["axis"]["ticks"]]
         rows = [row for block in table["blocks"] for row in block["rows"]]
-        own = [test for test in results.tests if test["metric"] == table["metric"]]
+        own = [test for test in results.tests if test["metric"] == metric]
         assert len(rows) == table["count"] == len(own)
         assert table["decided"] == sum(test["better"] is not None for test in own)
         for test in own:
@@ -37,6 +38,13 @@ def test_the_baseline_comes_first_and_large_differences_above(rich_results: Make
     for block in blocks:
         sizes = [abs(row["difference"]) for row in block["rows"]]
         assert sizes == sorted(sizes, reverse=True)
+
+
+def test_one_system_has_all_its_metrics_in_one_table(rich_results: Make) -> None:
+    (table,) = paired_view(rich_results(systems=("a",)))
+    (block,) = table["blocks"]
+    assert [row["metric"] for row in block["rows"]] == ["BLEU-4", "ROUGE-L", "Finding F1", "Graph F1"]
+    assert table["axis"]["zero"] == 0
 
 
 def test_no_tests_no_tables(rich_results: Make) -> None:
