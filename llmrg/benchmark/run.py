@@ -86,6 +86,7 @@ def run_benchmark(config: BenchmarkConfig) -> Results:
         labeler_version=labeler.version,
         language=config.data.language,
         copied=copied,
+        wording=config.wording,
         headline=config.headline or default_headline(config.data.language, vocabulary),
         protocols={
             name: get_protocol(name, language=config.data.language, training=pool.reports) for name in config.protocols

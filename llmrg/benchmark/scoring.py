@@ -31,7 +31,7 @@ from llmrg.metrics.reference_protocols import FULL, ReferenceProtocol
 from llmrg.metrics.scores import Scores, score_reports
 from llmrg.metrics.seeds import SeedSpread, seed_spread
 from llmrg.metrics.tokens import default_tokenizer, get_tokenizer
-from llmrg.metrics.wording import DEFAULT_WORDING, wording_metrics
+from llmrg.metrics.wording import wording_metrics
 from llmrg.studies.study import Language
 from llmrg.version import __version__
 
@@ -63,6 +63,7 @@ class Scorer:
         labeler_version: names the reader in signatures.
         language: language of the reports.
         copied: normal forms of the training reports.
+        wording: names of the metrics of wording.
         headline: the metrics that count.
         protocols: further reference protocols by name.
         resamples: bootstrap resamples of patients; 0 leaves intervals out.
@@ -78,6 +79,7 @@ class Scorer:
         labeler_version: str,
         language: Language,
         copied: Collection[str],
+        wording: Sequence[str],
         headline: Sequence[str],
         protocols: Mapping[str, ReferenceProtocol],
         resamples: int,
@@ -89,6 +91,7 @@ class Scorer:
         self._labeler_version = labeler_version
         self._language = language
         self._copied = copied
+        self._wording_names = tuple(wording)
         self.headline = tuple(name.removesuffix("/f1") if "/" in name else name for name in headline)
         """The metrics that count."""
         self._protocols = protocols
@@ -117,6 +120,7 @@ class Scorer:
         figures = self._figures(runs)
         plain = [self._plain_figures(reports, run) for reports, run in zip(row.by_seed, runs, strict=True)]
         metrics: dict[str, Any] = {name: figure.value for name, figure in figures.items()}
+        metrics |= dict.fromkeys(self._missing)
         metrics |= {name: float(np.mean([one[name] for one in plain])) for name in plain[0]}
         metrics["per_class"] = _mean_classes(
             [per_class_scores(run.statistics["findings"].sum(axis=0), self._vocabulary) for run in runs]
@@ -152,7 +156,7 @@ class Scorer:
         return system_figures(runs, list(runs[0].formulas), resamples=self._resamples, seed=self._seed)
 
     def _all_metrics(self) -> list[Metric[Any]]:
-        wording, _ = wording_metrics(DEFAULT_WORDING, language=self._language)
+        wording, self._missing = wording_metrics(self._wording_names, language=self._language)
         findings = [FindingScore(figure, self._vocabulary) for figure in FINDING_FIGURES]
         priors = [PriorScore(figure, self._language) for figure in PRIOR_FIGURES]
         graphs = [GraphScore(figure, self._language) for figure in GRAPH_FIGURES]
@@ -175,6 +179,7 @@ class Scorer:
             dict(zip(ids, self._references.texts, strict=True)),
             language=self._language,
             protocol=protocol,
+            metrics=self._wording_names,
             patients=dict(zip(ids, self._references.patients, strict=True)),
             predicted_findings=said if whole else None,
             true_findings=true if whole else None,

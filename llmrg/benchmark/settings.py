@@ -7,6 +7,7 @@ from pathlib import Path
 
 from llmrg.benchmark.evidence_settings import EvidenceSettings
 from llmrg.errors import UserError
+from llmrg.metrics.wording import DEFAULT_WORDING, WORDING_METRICS
 from llmrg.studies.settings import DataConfig
 
 __all__ = ["RESERVED_ROWS", "BenchmarkConfig", "GallerySettings", "SystemEntry"]
@@ -98,6 +99,8 @@ class BenchmarkConfig:
         nearest_limit: training studies that the ``nearest`` row compares with, at most.
         resamples: bootstrap resamples (of patients) for the confidence intervals; 0 leaves them out.
         trials: random swaps (of patients) of each paired test; 0 leaves tests out.
+        wording: metrics of wording (:data:`llmrg.metrics.wording.WORDING_METRICS`); ``meteor`` needs Java, and where
+            there is none its figure is left out with a note.
         headline: the metrics that count, the first one first: names of ``metrics`` in ``results.json``, clinical
             efficacy by its path (``r2gen/14/macro``). By default those of the language: see
             :func:`llmrg.benchmark.headline.default_headline`.
@@ -123,6 +126,7 @@ class BenchmarkConfig:
     nearest_limit: int = 50_000
     resamples: int = 1000
     trials: int = 10_000
+    wording: tuple[str, ...] = DEFAULT_WORDING
     headline: tuple[str, ...] | None = None
     protocols: tuple[str, ...] = ()
     published: str | None = None
@@ -148,6 +152,11 @@ class BenchmarkConfig:
             twice = next((name for name in names if names.count(name) > 1), None)
             if twice is not None:
                 raise UserError(f"{key} names {twice!r} twice", where=key)
+        for name in self.wording:
+            if name not in WORDING_METRICS:
+                raise UserError(f"Unknown metric {name!r}", where="wording", allowed=WORDING_METRICS, got=name)
+        if "bleu" not in self.wording:
+            raise UserError("BLEU cannot be left out: the gate asks for it", where="wording")
         if self.headline == ():
             raise UserError("headline names no metric", where="headline", next_step="leave it out for the usual ones")
         if "full" in self.protocols:

@@ -68,7 +68,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Path]:
     copies = answers(folder / "c.jsonl", [TRAIN[1], TRAIN[1].upper(), "No change compared with the prior study."])
     out = folder / "runs" / "made"
     systems = {"seeds": seeds, "copies": copies}
-    return benchmark(data, out, systems, protocols=("words60",), published="chexpert_plus"), out
+    wording = ("bleu", "rouge_l", "cider", "chrf")
+    return benchmark(data, out, systems, protocols=("words60",), published="chexpert_plus", wording=wording), out
 
 
 def test_seeds_are_averaged_and_told(finished: tuple[Results, Path]) -> None:
@@ -87,6 +88,13 @@ def test_seeds_are_averaged_and_told(finished: tuple[Results, Path]) -> None:
     assert any("empty" in note for note in row.notes)
     assert row.clinical is not None
     assert len(row.seeds["names"]) == 2
+
+
+def test_more_metrics_of_wording_have_intervals_too(finished: tuple[Results, Path]) -> None:
+    row = finished[0].rows[0]
+    assert "chrf" in row.confidence_intervals
+    assert 1 < (row.value("chrf") or 0) <= 100
+    assert f"| {row.value('chrf'):.1f} |" in (finished[1] / "results.md").read_text(encoding="utf-8")
 
 
 def test_copies_and_invented_priors_are_counted(finished: tuple[Results, Path]) -> None:

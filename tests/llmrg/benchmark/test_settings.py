@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,3 +48,33 @@ def test_shipped_configurations_load(repository: Path) -> None:
     assert paths
     for path in paths:
         assert load_config(BenchmarkConfig, path).name
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"wording": ("bleu", "rougel")}, "rougel"),
+        ({"wording": ("rouge_l",)}, "BLEU"),
+        ({"headline": ()}, "no metric"),
+        ({"headline": ("bleu_4", "bleu_4")}, "twice"),
+        ({"protocols": ("full",)}, "always"),
+        ({"trials": -1}, "negative"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        BenchmarkConfig(data=DATA, out=Path("out"), **keys)
+
+
+def test_several_seeds_are_a_list_of_files_or_runs(tmp_path: Path) -> None:
+    path = tmp_path / "benchmark.yaml"
+    path.write_text(
+        "data: {format: ped-xray, root: x, language: zh, vocabulary: ped_xray}\nout: out\nsystems:\n"
+        "  - {name: one, predictions: a.jsonl}\n  - {name: two, run: [r1, r2]}\n",
+        encoding="utf-8",
+    )
+    one, two = load_config(BenchmarkConfig, path).systems
+    assert (one.prediction_files, one.runs) == ((Path("a.jsonl"),), ())
+    assert (two.prediction_files, two.runs) == ((), (Path("r1"), Path("r2")))
+    with pytest.raises(UserError, match="twice"):
+        SystemEntry(name="x", predictions=(Path("a"), Path("a")))
