@@ -1,4 +1,4 @@
-"""Data sets: draw phantoms, check, prepare films, split patients."""
+"""Data sets: draw phantoms, check, prepare films, split patients, write reports to a file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from llmrg.console import print_json
 
 __all__ = ["data_app"]
 
-data_app = typer.Typer(help="Data sets: draw phantoms, check, prepare films, split patients.", no_args_is_help=True)
+data_app = typer.Typer(
+    help="Data sets: draw phantoms, check, prepare films, split patients, write reports to a file.",
+    no_args_is_help=True,
+)
 
 DataSource = Annotated[
     str,
@@ -151,3 +154,26 @@ def split(
         from rich.console import Console
 
         Console().print(split_table(result), highlight=False)
+
+
+@data_app.command()
+def reports(
+    config: DataSource,
+    out: Annotated[Path, typer.Option(metavar="FILE.jsonl", help="Where to.", show_default=False)],
+    overrides: Overrides = None,
+    member: Member = None,
+    split: Annotated[str, typer.Option(help="Which split.")] = "test",
+    as_json: AsJson = False,
+) -> None:
+    """Write the reports of a split as JSON Lines (id, patient_id, language, report): references for `llmrg score`."""
+    from dataclasses import asdict
+
+    from llmrg.studies.configuration import read_data_config
+    from llmrg.studies.report_file import write_report_file
+
+    result = write_report_file(read_data_config(config, overrides or (), member=member), split, out)
+    if as_json:
+        print_json(asdict(result))
+        return
+    left_out = f" ({result.empty} without a report are left out)" if result.empty else ""
+    typer.echo(f"{result.studies} reports of {result.patients} patients{left_out}: {result.path}")
