@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from llmrg.benchmark.columns import Column, column_of, format_value, table_columns
 from llmrg.benchmark.result_parts import PublishedTable
 from llmrg.benchmark.results import Results, Row
+from llmrg.benchmark.table import noted
 
 __all__ = ["markdown_table"]
 
@@ -26,6 +27,7 @@ def markdown_table(results: Results) -> str:
         "Figures in percent but for CIDEr and length; with 95 % intervals over patients. Rows in italics are no "
         "systems; oracles are told what is to be found and bound what systems can reach.",
         *_gates(results),
+        *_notes(results),
         *_seeds(results),
         *_tests(results),
         *_further(results),
@@ -40,6 +42,11 @@ def markdown_table(results: Results) -> str:
 def _gates(results: Results) -> list[str]:
     lines = [f"- {_escape(row.system)}: {row.gate['note']}" for row in results.rows if row.gate is not None]
     return ["### Does it work at all?", "\n".join(lines)] if lines else []
+
+
+def _notes(results: Results) -> list[str]:
+    notes = [f"- {_escape(note)}" for note in noted(results)]
+    return ["### Notes", "\n".join(notes)] if notes else []
 
 
 def _seeds(results: Results) -> list[str]:

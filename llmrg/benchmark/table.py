@@ -8,11 +8,11 @@ import io
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from llmrg.benchmark.columns import COLUMNS, Column, column_of, format_value
+from llmrg.benchmark.columns import Column, column_of, format_value
 from llmrg.benchmark.result_parts import PairedResult
 from llmrg.benchmark.results import Results, Row
 
-__all__ = ["COLUMNS", "Column", "console_lines", "console_table", "csv_table", "format_value"]
+__all__ = ["console_lines", "console_table", "csv_table", "noted"]
 
 _NARROW = 10
 _ON_CONSOLE = (
@@ -64,6 +64,7 @@ def console_lines(results: Results) -> list[str]:
         for row in results.rows
         if row.kind == "system" and (copied := row.value("copied_ratio"))
     ]
+    lines += noted(results)
     lines += [_told(test) for test in results.tests if test["metric"] in results.headline[:1]]
     leak = results.leakage
     if leak is not None:
@@ -83,6 +84,16 @@ def console_lines(results: Results) -> list[str]:
         count = sum(len(table["rows"]) for table in results.published)
         lines.append(f"{count} published rows, all under other protocols, stand in results.md and on the page.")
     return lines
+
+
+def noted(results: Results) -> list[str]:
+    """Return what is odd about reports and references, each note with the rows that it is about."""
+    rows: dict[str, list[str]] = {}
+    for row in results.rows:
+        for note in row.notes:
+            rows.setdefault(note, []).append(row.system)
+    everywhere = len(results.rows)
+    return [note if len(names) == everywhere else f"{', '.join(names)}: {note}" for note, names in rows.items()]
 
 
 def _told(test: PairedResult) -> str:

@@ -52,7 +52,7 @@ RESULTS = Results(
     patients=3,
     language="en",
     rows=(
-        row("ours|1_&", "system", 0.8, gate=GATE),
+        row("ours|1_&", "system", 0.8, gate=GATE, notes=("2 of 4 reports are empty.",)),
         row("other", "system", 0.9),
         row("nearest", "baseline", 0.4),
         row("oracle", "oracle", 0.95),
@@ -129,6 +129,8 @@ def test_console_says_what_the_table_does_not() -> None:
     assert "3 of 4 references (75.0 %)" in lines
     assert "no difference between other and nearest is shown" in lines
     assert "1 published rows" in lines
+    assert "ours|1_&: 2 of 4 reports are empty." in lines
+    assert "ours\\|1_&: 2 of 4 reports are empty." in markdown_table(RESULTS)
 
 
 def test_console_table_fits_a_narrow_terminal() -> None:
