@@ -16,8 +16,8 @@ def method_view(results: Results) -> list[dict[str, Any]]:
     lines += [(f"Protocol {key}", text, False) for key, text in results.protocols.items()]
     lines.append(("Signature", results.signature, True))
     lines.append(("Labeler", results.labeler, True))
-    lines.append(("References", results.reference_hash, True))
-    lines.append(("Seeds", ", ".join(f"{key} {seed}" for key, seed in results.seeds.items()), False))
+    lines.append(("Reference hash", results.reference_hash, True))
+    lines.append(("Random seeds", ", ".join(f"{key} {seed}" for key, seed in results.seeds.items()), False))
     lines += [(f"Seeds of {row.system}", ", ".join(row.seeds["names"]), True) for row in results.rows if row.seeds]
     lines.append(("Versions", ", ".join(f"{key} {version}" for key, version in results.versions.items()), False))
     return [{"key": key, "text": text, "code": code} for key, text, code in lines if text]

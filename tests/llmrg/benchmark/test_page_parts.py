@@ -156,7 +156,7 @@ def test_method_tells_signature_seeds_and_versions(rich_results: Make) -> None:
     results = rich_results()
     lines = {line["key"]: line["text"] for line in method_view(results)}
     assert lines["Signature"] == results.signature
-    assert lines["References"] == results.reference_hash
+    assert lines["Reference hash"] == results.reference_hash
     assert lines["Seeds of llmrg"] == "runs/a, runs/b, runs/c"
     (table,) = protocol_tables(results)
     assert (table["name"], table["columns"]) == ("words100", ["BLEU-4", "ROUGE-L"])
