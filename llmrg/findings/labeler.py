@@ -14,7 +14,7 @@ from llmrg.findings._reading_zh import read_chinese_sentence
 from llmrg.findings.graphs.keyword_labeler import KeywordLabeler
 from llmrg.findings.mention import Mention, Polarity, Severity, Side
 from llmrg.findings.vocabulary import FindingVocabulary
-from llmrg.text.sentences import split_sentences
+from llmrg.text.sentences import cut_long_sentence, split_sentences
 
 __all__ = ["LABELER_VERSION", "Labeler", "RuleLabeler", "get_labeler"]
 
@@ -27,6 +27,8 @@ _READERS: dict[str, Callable[[str, tuple[str, ...]], tuple[Reading, ...]]] = {
 }
 _RANK: dict[Polarity, int] = {"negative": 0, "uncertain": 1, "positive": 2}
 _SENTENCES_KEPT = 1 << 16
+_LONGEST_SENTENCE = 1000
+"""Letters: reading takes time by the square of the findings in a sentence."""
 
 
 class Labeler(Protocol):
@@ -107,8 +109,9 @@ class RuleLabeler:
             text = without_background(text)
         found: dict[str, list[Reading]] = {}
         for sentence in split_sentences(text, self.language):
-            for reading in self._read(sentence):
-                found.setdefault(reading.observation, []).append(reading)
+            for piece in cut_long_sentence(sentence, _LONGEST_SENTENCE):
+                for reading in self._read(piece):
+                    found.setdefault(reading.observation, []).append(reading)
         mentions = {
             self._names[observation]: self._sum_up(observation, found[observation])
             for observation in self._names

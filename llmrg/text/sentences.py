@@ -7,7 +7,7 @@ from typing import Literal
 
 from llmrg.text.cleaning import clean_text
 
-__all__ = ["split_sentences"]
+__all__ = ["cut_long_sentence", "split_sentences"]
 
 _ENUMERATOR = re.compile(r"^\s*(?:[(（]?\d{1,2}[.．、)）](?!\d)|[①-⑳]|[(（]?[一二三四五六七八九十][、)）])\s*")
 _CHINESE_END = re.compile(
@@ -80,3 +80,22 @@ def _english_lines(text: str) -> list[str]:
         else:
             lines.append(line)
     return lines
+
+
+def cut_long_sentence(sentence: str, longest: int) -> list[str]:
+    """Cut a sentence that no person wrote (a model that repeats itself) into pieces at commas or spaces.
+
+    Args:
+        sentence: any text.
+        longest: letters of a piece, at most.
+
+    Returns:
+        The sentence itself if it is short enough, else its pieces; joined they give the sentence.
+    """
+    pieces = []
+    while len(sentence) > longest:
+        head = sentence[:longest]
+        cut = max(head.rfind(mark) + 1 for mark in ("，", ",", "、", " ")) or longest
+        pieces.append(sentence[:cut])
+        sentence = sentence[cut:]
+    return [*pieces, sentence]

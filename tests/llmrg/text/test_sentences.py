@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmrg.text.sentences import split_sentences
+from llmrg.text.sentences import cut_long_sentence, split_sentences
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,14 @@ def test_never_raises_and_invents_nothing(text: str, language: str) -> None:
 )
 def test_chinese_list_numbers_without_marks_before_them(text: str, sentences: list[str]) -> None:
     assert split_sentences(text, "zh") == sentences
+
+
+@pytest.mark.parametrize("mark", ["，", ", ", "、", " ", ""])
+def test_a_sentence_without_end_is_cut_at_its_marks(mark: str) -> None:
+    sentence = mark.join(["effusion"] * 400)
+    pieces = cut_long_sentence(sentence, 100)
+    assert "".join(pieces) == sentence
+    assert max(map(len, pieces)) <= 100 and min(map(len, pieces)) > 0
+    if mark:
+        assert all(piece.strip("，,、 ").replace("effusion", "").strip("，,、 ") == "" for piece in pieces)
+    assert cut_long_sentence("short", 100) == ["short"]
