@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from llmrg.findings.graphs._scanner import Token
+from llmrg.findings.graphs._scanner import STEADY, Token
 
 __all__ = ["Head", "find_heads"]
 
@@ -22,6 +22,10 @@ _OF_ANYTHING = frozenset(
 """Neutral nouns that, in a clause of their own behind a lesion, tell of the lesion as margin nouns do."""
 _OF_ORGANS = frozenset({"位置", "轮廓", "position"})
 """Margin nouns that tell of an organ where their clause names one."""
+_PRESSED = frozenset({"受压", "压缩", "被动"})
+_COLLAPSED = frozenset({"不张", "膨胀不全", "膨胀不良", "肺不张"})
+_BORDERLINE = frozenset({"borderline", "临界", "临界状态", "临界值"})
+"""A degree in front of a state, else a state in doubt."""
 _GAP = {"zh": 2, "en": 16}
 """Characters between two tokens of one noun phrase, at most."""
 
@@ -73,6 +77,7 @@ class _Chains:
         self._nouns: list[Head] = []
         self._subject: Head | None = None
         self._verb = False
+        self._goes_on = False
 
     def run(self) -> list[Head]:
         clause = 0
@@ -83,12 +88,15 @@ class _Chains:
                 clause = token.clause
             self._take(index, token)
         self._flush(len(self._tokens))
+        self._settle_steady()
+        if self._zh:
+            self._add_bare_denials()
         self._heads.sort(key=lambda head: head.token)
         return self._heads
 
     def _start_clause(self, index: int) -> None:
-        goes_on = self._only_states(index)
-        if not goes_on:
+        self._goes_on = self._only_states(index)
+        if not self._goes_on:
             self._nouns = []
             self._subject = None
         self._verb = False
@@ -99,16 +107,17 @@ class _Chains:
         roles = [
             token.role
             for token in self._tokens[index:]
-            if token.clause == clause and token.role not in ("comma", "end", "skip", "verb", "list", "degree", "denial")
+            if token.clause == clause
+            and token.role not in ("comma", "end", "skip", "verb", "list", "denial", "at", "stop")
         ]
-        return bool(roles) and all(role in _STATES or role == "gone" for role in roles)
+        return bool(roles) and all(role in _STATES or role in ("gone", "degree") for role in roles)
 
     def _take(self, index: int, token: Token) -> None:
         role = token.role
         if role == "place":
             self._take_place(index)
         elif role == "degree":
-            if self._says_large(index, token):
+            if self._says_large(index, token) or self._says_borderline(index, token):
                 token.role = "disease"
                 self._take_state(index, token)
             elif not self._strengthens(index, token):
@@ -130,7 +139,7 @@ class _Chains:
         elif role in ("at", "denial", "denied", "stop", "emphasis"):
             if not (role == "at" and self._state_of_noun(index)):
                 self._flush(index)
-            if role == "stop":
+            if role == "stop" and not self._goes_on:
                 self._nouns, self._subject = [], None
 
     def _says_large(self, index: int, token: Token) -> bool:
@@ -138,6 +147,12 @@ class _Chains:
         if token.text != "large" or not self._verb or self._subject is not None:
             return False
         return self._noun_ahead(index) is None and self._has_subject(index)
+
+    def _says_borderline(self, index: int, token: Token) -> bool:
+        if token.text not in _BORDERLINE:
+            return False
+        following = self._tokens[index + 1] if index + 1 < len(self._tokens) else None
+        return following is None or following.role not in (*_STATES, "lesion", "shape", "degree")
 
     def _strengthens(self, index: int, token: Token) -> bool:
         """未见明显: a word that merely strengthens a denial is none of the observation."""
@@ -187,6 +202,11 @@ class _Chains:
         noun = following if following.role == "shadow" else self._noun_ahead(index + 1)
         return noun is not None and (noun.role == "shadow" or not self._zh)
 
+    def _touches_disease(self, index: int) -> bool:
+        """炎性病变: whether a lesion noun says which kind of 病变 there is."""
+        following = self._tokens[index + 1] if index + 1 < len(self._tokens) else None
+        return following is not None and following.text == "病变" and following.start == self._tokens[index].end
+
     def _touches_shadow(self, index: int) -> bool:
         """Whether only describing words stand between a lesion noun and a shadow noun."""
         before = self._tokens[index]
@@ -227,7 +247,7 @@ class _Chains:
             self._pending.append(index)
 
     def _take_noun(self, index: int, token: Token) -> None:
-        if token.role == "lesion" and self._zh and self._touches_shadow(index):
+        if token.role == "lesion" and self._zh and (self._touches_shadow(index) or self._touches_disease(index)):
             self._pending.append(index)
             return
         if token.role == "neutral" and token.text in _ABNORMAL and self._nouns:
@@ -280,7 +300,13 @@ class _Chains:
             token = self._tokens[index]
             following = self._pending[place + 1] if place + 1 < len(self._pending) else None
             target = head.token
-            if token.role == "degree" and following is not None and self._tokens[following].role in _STATES:
+            parted = following is not None and any(one.text == "but" for one in self._tokens[index:following])
+            if (
+                token.role == "degree"
+                and following is not None
+                and self._tokens[following].role in _STATES
+                and not parted
+            ):
                 target = following
             head.edges.append((index, target))
             if token.role in _STATES:
@@ -301,15 +327,15 @@ class _Chains:
             self._pending.append(index)
             return
         if not self._zh and following is not None and following.clause == token.clause:
-            in_size = (
-                following.role == "at"
-                and index + 2 < len(self._tokens)
-                and self._tokens[index + 2].role == "neutral"
-                and self._tokens[index + 2].clause == token.clause
-            )
+            in_size = self._extent_follows(index) and not (token.role == "change" and self._tells_lesion())
             if in_size or self._stands_before_place(index):
                 self._pending.append(index)
                 return
+        if self._zh and token.text in _PRESSED and following is not None and following.text in _COLLAPSED:
+            self._pending.append(index)
+            return
+        if not self._zh and token.role == "change" and self._extent_follows(index):
+            self._tokens[index + 2].role = "skip"
         degrees, self._pending = self._pending, []
         targets = self._nouns or self._lesion_subject(index, token)
         for head in targets:
@@ -322,6 +348,16 @@ class _Chains:
             head = Head(index)
             head.edges += [(degree, index) for degree in degrees if not targets]
             self._heads.append(head)
+
+    def _extent_follows(self, index: int) -> bool:
+        """Whether a preposition and a neutral noun follow: normal in size."""
+        if index + 2 >= len(self._tokens):
+            return False
+        joint, noun = self._tokens[index + 1 : index + 3]
+        return joint.role == "at" and noun.role == "neutral" and noun.clause == self._tokens[index].clause
+
+    def _tells_lesion(self) -> bool:
+        return self._subject is not None and self._tokens[self._subject.token].role in ("lesion", "shadow")
 
     def _stands_before_place(self, index: int) -> bool:
         """Whether a state tells of the organ behind it: enlarged heart, lungs with flattened diaphragms."""
@@ -364,8 +400,15 @@ class _Chains:
             if any(one.role in ("list", "place") for one in between):
                 return []
             noun = self._tokens[head.token]
+            if noun.role not in ("lesion", "shadow") and self._tokens[index].clause != noun.clause:
+                return []
+            if noun.region == "device":
+                return [head]
             tells = noun.role == "shadow" or token.role != "disease" or token.text in _OF_LESIONS
             return [head] if tells or (noun.region == "bone" and token.text in _OF_FRACTURES) else []
+        if self._goes_on and self._tokens[head.token].clause != token.clause:
+            quiet = token.role == "change" or token.text in STEADY or self._tokens[head.token].region == "device"
+            return [head] if quiet and self._tells_lesion() else []
         return [head] if self._verb and not any(one.role == "list" for one in between) else []
 
     def _take_gone(self, index: int) -> None:
@@ -374,7 +417,7 @@ class _Chains:
             self._tokens[index].role = "denial"
             self._flush(index)
             return
-        self._pending = []
+        degrees, self._pending = self._pending, []
         clause = self._tokens[index].clause
         heads = [head for head in self._heads if self._tokens[head.token].clause == clause]
         if not heads:
@@ -382,7 +425,7 @@ class _Chains:
         for head in heads:
             if self._tokens[head.token].role in ("lesion", "shadow") and head.denied_by is None:
                 head.gone_by = index
-                head.edges.append((index, head.token))
+                head.edges += [(index, head.token), *((degree, index) for degree in degrees)]
 
     # -- what is left over -------------------------------------------------------------------------------------------
 
@@ -408,11 +451,53 @@ class _Chains:
         if degrees and self._subject is not None and self._tells_degree(degrees[0]):
             self._subject.edges += [(degree, self._subject.token) for degree in degrees]
 
+    def _settle_steady(self) -> None:
+        """Let "stable" say more of what else is said: enlarged but stable, thickening at the apex, unchanged."""
+        for head in [one for one in self._heads if self._tokens[one.token].text in STEADY]:
+            clause = self._tokens[head.token].clause
+            around = [other for other in self._heads if abs(self._tokens[other.token].clause - clause) <= 1]
+            around = [other for other in around if other is not head and self._decides(other)]
+            front = [other for other in around if other.token < head.token]
+            behind = [other for other in around if other.token > head.token and self._joined(head.token, other.token)]
+            if front and not self._placed_between(front[-1].token, head.token):
+                target = front[-1]
+            elif behind and not front:
+                target = behind[0]
+            else:
+                continue
+            target.edges += [(head.token, target.token), *head.edges]
+            self._heads.remove(head)
+
+    def _decides(self, head: Head) -> bool:
+        token = self._tokens[head.token]
+        return token.role in ("lesion", "shadow", "shape", *_STATES) and token.text not in STEADY
+
+    def _joined(self, first: int, second: int) -> bool:
+        between = self._tokens[first + 1 : second]
+        return any(one.role == "list" for one in between) and all(one.role in ("list", "skip", "at") for one in between)
+
+    def _placed_between(self, first: int, second: int) -> bool:
+        clause = self._tokens[second].clause
+        return any(
+            one.role in ("place", "neutral") and one.clause == clause for one in self._tokens[first + 1 : second]
+        )
+
+    def _add_bare_denials(self) -> None:
+        """左侧未见: a clause of a place and a denial alone, which denies what the clause before says."""
+        for index, token in enumerate(self._tokens):
+            if token.role != "denial":
+                continue
+            rest = [one.role for one in self._tokens if one.clause == token.clause]
+            if sorted(one for one in rest if one not in ("comma", "end", "skip", "verb")) == ["denial", "place"]:
+                self._heads.append(Head(index))
+
     def _tells_degree(self, index: int) -> bool:
         """Whether a degree behind its noun tells of it: effusion is small, 积液少量."""
         head = self._subject
-        if head is None or head.token > index or self._tokens[head.token].clause != self._tokens[index].clause:
+        if head is None or head.token > index:
             return False
+        if self._tokens[head.token].clause != self._tokens[index].clause:
+            return self._goes_on
         between = self._tokens[head.token + 1 : index]
         if any(one.role in ("place", "list", "at", "denial") for one in between):
             return False

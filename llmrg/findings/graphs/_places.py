@@ -11,8 +11,9 @@ PlaceEdges = list[tuple[int, int]]
 """Places that modify places, by token index."""
 
 _NP = frozenset({"shape", "degree", "disease", "change", "normal", "place", "skip", "lesion", "of"})
+_STRONGER = frozenset(["明显", "显著", "较明显", "较重", "重", "严重", "较多", "更多", "较大", "较厚"])
 _FITTING: dict[str, frozenset[str]] = {
-    "lung": frozenset({"lung", "airway", "hilum", ""}),
+    "lung": frozenset({"lung", "airway", "hilum", "zone", ""}),
     "pleura": frozenset({"pleura", ""}),
     "bone": frozenset({"bone", ""}),
     "device": frozenset(),
@@ -93,6 +94,9 @@ class _Places:
     def _region(self, place: int) -> str:
         return self._tokens[place].region
 
+    def _organ(self, place: int) -> bool:
+        return self._tokens[place].region not in ("", "zone")
+
     # -- emphasis ----------------------------------------------------------------------------------------------------
 
     def _emphasise(self) -> None:
@@ -126,7 +130,7 @@ class _Places:
             and len(rest) == 2
             and rest[0] is self._tokens[index]
             and rest[1].role == "degree"
-            and rest[1].text in ("明显", "显著", "较明显", "较重", "重", "严重")
+            and rest[1].text in _STRONGER
         )
 
     def _whole(self, index: int) -> int | None:
@@ -193,8 +197,8 @@ class _Places:
         """Pieces of one place apart from each other: the bare piece says more of the other."""
         self._taken.update(found)
         merged = list(dict.fromkeys((*found, *more)))
-        organs = [place for place in merged if self._region(place)]
-        bare = [place for place in merged if not self._region(place)]
+        organs = [place for place in merged if self._organ(place)]
+        bare = [place for place in merged if not self._organ(place)]
         if organs and bare:
             self._edges += [(piece, organs[0]) for piece in bare]
             self._taken.update(bare)
@@ -212,7 +216,7 @@ class _Places:
                 return []
             if token.role == "list":
                 joined = True
-            elif token.role in ("at", "of"):
+            elif token.role == "at" or (token.role == "of" and not self._zh):
                 of_place = True
             elif token.role == "place":
                 if index in self._dropped or index in self._adjectives:
@@ -237,8 +241,10 @@ class _Places:
             token = self._tokens[place]
             if token.clause != self._tokens[last].clause or token.role not in ("of", "at", "skip", "verb", "place"):
                 break
+            if token.start - self._tokens[place - 1].end > len(" known "):
+                break
             if token.role == "place":
-                bare = not self._region(place) and any(self._region(one) for one in group)
+                bare = not self._organ(place) and any(self._organ(one) for one in group)
                 if not self._zh and (joint == "of" or bare):
                     self._edges += [(place, one) for one in group]
                     self._taken.add(place)
@@ -261,8 +267,6 @@ class _Places:
                 if not self._zh and index in self._adjectives and not self._serves_list(index):
                     continue
                 if self._zh and own.region == "bone" and self._region(index) not in ("bone", "", "wall"):
-                    continue
-                if own.region == "device" and not self._zh and index in self._taken:
                     continue
                 group = self._groups[index]
                 pieces = self._pieces(group[0], crossed) if self._zh else []
@@ -312,11 +316,15 @@ class _Places:
             fitting = _FITTING.get(own.region)
             if own.role == "shape":
                 fitting = _FITTING["lung"]
-            if fitting is None or self._region(index) in fitting:
-                if not self._located(index) and self._clause_has_head(token.clause):
-                    continue
-                return list(self._groups[index])
+            if not self._located(index) and self._clause_has_head(token.clause):
+                continue
+            fits = fitting is None or self._region(index) in fitting or (own.region == "lung" and self._vascular(index))
+            return list(self._groups[index]) if fits else []
         return []
+
+    def _vascular(self, place: int) -> bool:
+        """Pulmonary vessels, as the lungs' own."""
+        return self._region(place) == "vessel" and self._tokens[place].text.startswith(("pulmonary v", "肺血管"))
 
     def _clause_has_head(self, clause: int) -> bool:
         return any(self._tokens[head.token].clause == clause for head in self._heads)

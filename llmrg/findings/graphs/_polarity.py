@@ -28,6 +28,8 @@ def apply_denials(tokens: list[Token], heads: list[Head], language: str) -> None
             stated.setdefault(state, []).append(head)
     for index, token in enumerate(tokens):
         unanswered = token.role == "denial" and not _deny_ahead(tokens, index, by_token, stated, language)
+        if unanswered and _deny_attribute(tokens, index, heads):
+            continue
         if (unanswered and language == "zh") or token.role == "denied":
             _deny_back(tokens, index, heads)
 
@@ -48,7 +50,19 @@ def _deny_ahead(
         if language == "zh" and token.role == "verb" and found and token.text.endswith("见"):
             break
         head = by_token.get(index)
+        for noun in stated.get(index, ()):
+            # No increase of the effusion: the change is denied, the lesion stays.
+            if (
+                index == cue + 1
+                and token.role == "change"
+                and tokens[noun.token].role == "lesion"
+                and noun.token > index
+            ):
+                noun.denied_states[index] = cue
+                found = True
         if head is not None:
+            if cue in head.denied_states.values():
+                continue
             if head.denied_by is None:
                 head.denied_by = cue
             found = True
@@ -57,6 +71,18 @@ def _deny_ahead(
                 noun.denied_states[index] = cue
                 found = True
     return found
+
+
+def _deny_attribute(tokens: list[Token], cue: int, heads: list[Head]) -> bool:
+    """No tension: deny a describing word that stands alone behind a lesion, which stays."""
+    attribute = cue + 1
+    if attribute >= len(tokens) or tokens[attribute].role != "degree" or tokens[attribute].clause != tokens[cue].clause:
+        return False
+    for head in heads:
+        if (attribute, head.token) in head.edges and head.token < cue:
+            head.denied_states[attribute] = cue
+            return True
+    return False
 
 
 def _goes_on(tokens: list[Token], start: int, by_token: dict[int, Head], language: str) -> bool:

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from llmrg.findings.graphs._terms import PLACE_PARTS, Role, Terms, Word
 from llmrg.findings.graphs._words_zh import LUNG_TERMS
 
-__all__ = ["Token", "scan"]
+__all__ = ["STEADY", "Token", "scan"]
+
+STEADY = frozenset(
+    {"stable", "unchanged", "similar", "same", "constant", "unaltered", "static", "稳定", "相仿", "同前"}
+    | {"变化不大", "无变化", "无明显变化", "无显著变化", "未见变化", "未见明显变化", "未见明显改变", "无明显改变"}
+    | {f"no{kind} change" for kind in ("", " significant", " interval", " significant interval", " definite")}
+    | {f"no{kind} change in" for kind in ("", " significant", " interval", " significant interval", " definite")}
+)
+"""States that say that nothing has changed: of a lesion they decide nothing."""
+_TOWARDS = frozenset({"to", "to the", "toward", "towards", "from"})
+_MOVED = ("shift", "deviat", "displac", "midline shift")
 
 _AREA = ("区", "区域")
 _UNFINISHED_ZH = frozenset("上中下前后内外左右")
@@ -41,9 +51,16 @@ _UNFINISHED_EN = frozenset(
         "twelfth",
     ]
 )
-_ALONE_EN = frozenset({"peripheral", "central", "subpleural", "paratracheal", "peribronchial", "subdiaphragmatic"})
+_ALONE_EN = frozenset({"peripheral", "central", "subpleural", "paratracheal", "cortical", "subdiaphragmatic"})
 _INSIDE = frozenset({"内", "中", "前", "后", "上"})
 _NUMBER = Word("zone", "number")
+_SPINE = Word("organ", "bone")
+_STRIPES = frozenset("片线点环带斑条团网")
+"""One character that tells the shape of a shadow, where it touches 影."""
+_LUNG_ZONES = frozenset({"上肺", "中肺", "下肺"})
+_CUES = {"而非": (1, 0), "并非": (1, 0), "with no": (5, 0)}
+"""Denials of which not all is the cue: characters left out in front and behind."""
+_CHEST_FILMS = ("chest radiograph", "chest x-ray", "chest xray", "chest film")
 
 
 @dataclass(slots=True)
@@ -75,6 +92,8 @@ def scan(sentence: str, terms: Terms) -> list[Token]:
         terms: the lexicon.
     """
     tokens = _places(_entries(sentence, terms), sentence, terms.language == "zh")
+    if terms.language == "en":
+        _settle_english(tokens)
     clause = 0
     for token in tokens:
         if token.role in ("comma", "end") or (terms.language == "en" and _starts_clause(token)):
@@ -84,13 +103,35 @@ def scan(sentence: str, terms: Terms) -> list[Token]:
 
 
 def _starts_clause(token: Token) -> bool:
-    return token.role == "stop" or token.text == "without"
+    return token.role == "stop" or token.text in ("without", "with no")
+
+
+def _settle_english(tokens: list[Token]) -> None:
+    """Decide the words whose role hangs on their neighbours."""
+    for before, token, after in zip([None, *tokens], tokens, [*tokens[1:], None], strict=False):
+        if token.text == "but" and before and after and after.role in ("change", "degree", "normal"):
+            # enlarged but stable, persistent but resolving
+            plain = before.role in ("change", "degree", "disease", "normal")
+            token.role = "skip" if plain and (after.role != "normal" or after.text in STEADY) else token.role
+        elif token.text == "compression" and after and after.text.startswith("fracture"):
+            token.role = "degree"
+        elif token.role == "skip" and token.text in _CHEST_FILMS and before and before.role == "normal":
+            token.role, token.region, token.end, token.text = "place", "wall", token.start + len("chest"), "chest"
+        elif token.role == "place" and before and before.text in _TOWARDS and _moved(tokens, before):
+            # shift to the right: a direction, no place
+            token.role = "skip" if token.text in ("left", "right", "left side", "right side") else token.role
+
+
+def _moved(tokens: list[Token], preposition: Token) -> bool:
+    front = [one for one in tokens if one.end <= preposition.start and one.role not in ("skip", "of", "place")]
+    return bool(front) and front[-1].text.startswith(_MOVED)
 
 
 def _entries(sentence: str, terms: Terms) -> list[Token]:
     """Return the longest entries from left to right."""
     symbols = [(match.group(), match.start(), match.end()) for match in terms.symbols.finditer(sentence)]
     numbers = {match.start(): match.end() for match in terms.numbers.finditer(sentence)}
+    chinese = terms.language == "zh"
     glue = "" if terms.language == "zh" else " "
     words, longest = terms.words, terms.longest
     tokens: list[Token] = []
@@ -98,9 +139,15 @@ def _entries(sentence: str, terms: Terms) -> list[Token]:
     while place < count:
         symbol, start, end = symbols[place]
         if start in numbers:
-            tokens.append(Token("zone", start, numbers[start], sentence[start : numbers[start]], _NUMBER.region))
+            spine = not chinese and sentence[start] in "tlc"
+            number = _SPINE if spine else _NUMBER
+            tokens.append(Token(number.role, start, numbers[start], sentence[start : numbers[start]], number.region))
             while place < count and symbols[place][1] < numbers[start]:
                 place += 1
+            continue
+        if chinese and symbol in _STRIPES and sentence[end : end + 1] == "影":
+            tokens.append(Token("shape", start, end, symbol))
+            place += 1
             continue
         size = min(longest.get(symbol, 0), count - place)
         while size:
@@ -108,15 +155,27 @@ def _entries(sentence: str, terms: Terms) -> list[Token]:
             word = words.get(key)
             if word is not None and not _cuts_bone(word, key, sentence, symbols[place + size - 1][2]):
                 end = symbols[place + size - 1][2]
-                tokens.append(Token(word.role, start, end, sentence[start:end], word.region))
+                tokens.append(_token(word, key, start, end, sentence, chinese))
                 break
             size -= 1
         place += size or 1
     return tokens
 
 
+def _token(word: Word, key: str, start: int, end: int, sentence: str, chinese: bool) -> Token:
+    """Return the token of an entry; of a denial, only the cue is its span."""
+    front, behind = _CUES.get(key, (0, 0))
+    if word.role == "denied" and not chinese:
+        behind = max(0, len(key) - len(key.split(" ")[0]))
+        if key.startswith("ruled"):
+            behind = 0
+    return Token(word.role, start + front, end - behind, key if front or behind else sentence[start:end], word.region)
+
+
 def _cuts_bone(word: Word, key: str, sentence: str, end: int) -> bool:
-    """第5前肋骨折 is 第5前肋|骨折, not 第5前肋骨|折, and 后肋骨质 is 后肋|骨质."""
+    """第5前肋骨折 is 第5前肋|骨折, not 第5前肋骨|折, 后肋骨质 is 后肋|骨质, and 右下肺炎 is 右下|肺炎."""
+    if word.role == "organ" and key in _LUNG_ZONES and sentence[end : end + 1] == "炎":
+        return sentence[end : end + 2] not in ("炎症", "炎性", "炎变")
     return word.role == "organ" and key[-1] == "骨" and len(key) > 1 and sentence[end : end + 1] in ("折", "质", "皮")
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 
 from llmrg.errors import UserError
+from llmrg.findings.graphs._asides import is_background, leave_out
 from llmrg.findings.graphs._chains import Head, find_heads
 from llmrg.findings.graphs._places import find_places
 from llmrg.findings.graphs._polarity import apply_denials, apply_hedges
-from llmrg.findings.graphs._scanner import Token, scan
+from llmrg.findings.graphs._scanner import STEADY, Token, scan
 from llmrg.findings.graphs._terms import Terms
 from llmrg.findings.graphs._words_en import ENGLISH_TERMS
 from llmrg.findings.graphs._words_zh import CHINESE_TERMS
@@ -18,7 +19,7 @@ from llmrg.findings.graphs.graph import Entity, EntityKind, GraphExtractor, Lang
 
 __all__ = ["GRAPH_VERSION", "RuleExtractor", "get_extractor", "sentence_spans"]
 
-GRAPH_VERSION = "rules-1"
+GRAPH_VERSION = "rules-2"
 """Changes with every change of rules or words that can change a graph."""
 
 _TERMS: dict[str, Terms] = {"zh": CHINESE_TERMS, "en": ENGLISH_TERMS}
@@ -45,9 +46,7 @@ _AFFIRMED = frozenset(
     }
     | {"disease", "pathology", "injury", "trauma"}
 )
-_STEADY = frozenset(
-    {"stable", "unchanged", "稳定", "变化不大", "无变化", "无明显变化", "未见变化", "未见明显变化", "相仿"}
-)
+_STATEMENTS = frozenset({"disease", "normal", "change", "shape"})
 
 
 @cache
@@ -128,7 +127,9 @@ def _lower(sentence: str) -> str:
 
 def _sentence_graph(sentence: str, terms: Terms) -> ReportGraph:
     text = _lower(sentence)
-    tokens = scan(text, terms)
+    if is_background(text, terms.language):
+        return ReportGraph((), ())
+    tokens = leave_out(text, scan(text, terms), terms)
     heads = find_heads(tokens, terms.language)
     place_edges, dropped = find_places(tokens, heads, terms.language)
     apply_denials(tokens, heads, terms.language)
@@ -160,7 +161,9 @@ def _chain_kinds(head: Head, tokens: list[Token]) -> tuple[dict[int, EntityKind]
     role = tokens[head.token].role
     lesion = role in ("lesion", "shadow")
     for index in nodes:
-        kinds[index] = _modifier_kind(tokens[index], lesion=lesion, head=index == head.token)
+        onto = {tokens[target].role for source, target in edges if source == index}
+        quiet = lesion or bool(onto & _STATEMENTS)
+        kinds[index] = _modifier_kind(tokens[index], lesion=quiet if index != head.token else lesion)
     if role in ("shadow", "neutral", "margin"):
         kinds[head.token] = "NO"
         decided = any(kind != "NO" for kind in kinds.values())
@@ -182,14 +185,14 @@ def _chain_kinds(head: Head, tokens: list[Token]) -> tuple[dict[int, EntityKind]
     return kinds, edges
 
 
-def _modifier_kind(token: Token, *, lesion: bool, head: bool) -> EntityKind:
+def _modifier_kind(token: Token, *, lesion: bool) -> EntityKind:
     if token.role == "change":
         return "NO" if lesion else "DPO"
     if token.role == "normal":
-        return "NO" if lesion and token.text in _STEADY else "DNO"
+        return "NO" if lesion and token.text in STEADY else "DNO"
     if token.role in _DECIDING:
         return "DPO"
-    return "DNO" if token.role == "gone" else "NO"
+    return "DNO" if token.role in ("gone", "denial", "denied") else "NO"
 
 
 def _build(

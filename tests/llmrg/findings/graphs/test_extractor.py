@@ -82,7 +82,7 @@ MORE = [
         "A Left pleural O effusion N resolved",
         "resolved>effusion; effusion@Left pleural",
     ),
-    ("Pneumothorax is not seen.", "O Pneumothorax N not seen", "not seen>Pneumothorax"),
+    ("Pneumothorax is not seen.", "O Pneumothorax N not", "not>Pneumothorax"),
     ("The effusion is small.", "P effusion O small", "small>effusion"),
     ("In the left lung, a nodule is seen.", "A left lung P nodule", "nodule@left lung"),
     (

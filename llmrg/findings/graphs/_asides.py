@@ -1,0 +1,60 @@
+"""What a report says without observing it: indications, recommendations, cues of doubt."""
+
+from __future__ import annotations
+
+import re
+
+from llmrg.findings.graphs._scanner import Token
+from llmrg.findings.graphs._terms import Terms
+
+__all__ = ["is_background", "leave_out"]
+
+_BACKGROUND = {
+    "zh": re.compile(
+        r"\s*(?:临床)?(?:病史|主诉|症状|诊断|资料|检查方法|检查技术|检查目的|检查项目|检查部位|适应证|申请目的)[:：]"
+    ),
+    "en": re.compile(
+        r"\s*(?:clinical )?(?:indications?|history|information|technique|comparison"
+        r"|reason for (?:the )?(?:exam\w*|study)|procedure|examination|exam|study)\s*:"
+    ),
+}
+_ADVICE = {
+    "zh": re.compile(r"(?:建议|请(?!示)|必要时)[^，,。；;]*"),
+    "en": re.compile(
+        r"(?:\b(?:recommend|suggest|advise|consider)\b(?= (?:a |an |further |follow|repeat|clinical|correl|ct|short|pa|"
+        r"non|dedicated|comparison|upright|decubitus))|\bfollow[- ]?up\b|\bcorrelat\w+|\bplease\b)[^,;.]*"
+        r"|[^,;.:]*\b(?:is|are|would be|may be|should be) (?:also )?(?:recommended|advised|suggested)\b[^,;.]*"
+    ),
+}
+_CUES = frozenset({"denial", "denied", "gone", "normal"})
+_SURELY = frozenset({"entirely", "completely", "fully", "完全"})
+
+
+def is_background(sentence: str, language: str) -> bool:
+    """Tell whether a sentence is headed as one that observes nothing (indication, history, technique).
+
+    Args:
+        sentence: in lower case where the language has one.
+        language: ``zh`` or ``en``.
+    """
+    return _BACKGROUND[language].match(sentence) is not None
+
+
+def leave_out(sentence: str, tokens: list[Token], terms: Terms) -> list[Token]:
+    """Return the tokens without those of advice; what denies or affirms as part of a hedge is no cue.
+
+    Args:
+        sentence: in lower case where the language has one.
+        tokens: of the sentence.
+        terms: the lexicon.
+    """
+    advice = [match.span() for match in _ADVICE[terms.language].finditer(sentence)]
+    hedges = [match.span() for match in terms.hedges.finditer(sentence)]
+    kept: list[Token] = []
+    for token in tokens:
+        if any(start <= token.start < end for start, end in advice):
+            continue
+        if (token.role in _CUES or token.text in _SURELY) and any(start <= token.start < end for start, end in hedges):
+            token.role = "skip"
+        kept.append(token)
+    return kept
