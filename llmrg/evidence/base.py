@@ -42,18 +42,25 @@ class Evidence:
     state: Mapping[str, Tensor] = field(default_factory=dict)
     records: Sequence[Record] = ()
 
-    def silenced(self) -> Evidence:
+    def silenced(self, rows: Tensor | None = None) -> Evidence:
         """Return it as if the source had nothing to say: all tokens masked, words empty, no records.
 
         The prompt keeps its form, as for a study for which too little could be retrieved. What later sources read of
         this one (``state``) stays: only what the decoder hears of this source itself is gone.
+
+        Args:
+            rows: [B] bool, the studies for which it falls silent; None: all. Where it falls silent for some alone,
+                records are left out for all.
         """
-        return replace(
-            self,
-            mask=None if self.mask is None else torch.zeros_like(self.mask),
-            words=None if self.words is None else [""] * len(self.words),
-            records=(),
-        )
+        if rows is None:
+            mask = None if self.mask is None else torch.zeros_like(self.mask)
+            words = None if self.words is None else [""] * len(self.words)
+        else:
+            mask = None if self.mask is None else self.mask & ~rows.to(self.mask.device).unsqueeze(1)
+            words = None
+            if self.words is not None:
+                words = ["" if silent else said for silent, said in zip(rows.tolist(), self.words, strict=True)]
+        return replace(self, mask=mask, words=words, records=())
 
 
 class EvidenceSource(Protocol):

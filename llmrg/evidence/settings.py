@@ -8,6 +8,7 @@ __all__ = [
     "SOURCES",
     "DiagnosisHintsConfig",
     "DiseaseQueriesConfig",
+    "WORD_SOURCES",
     "EvidenceConfig",
     "MemoryConfig",
     "PatchesConfig",
@@ -15,6 +16,8 @@ __all__ = [
 ]
 
 SOURCES = ("patches", "disease_queries", "visual_memory", "report_memory", "retrieved_context", "diagnosis_hints")
+WORD_SOURCES = ("diagnosis_hints",)
+"""Sources that speak in words alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +149,7 @@ class EvidenceConfig:
         report_memory: settings of ``report_memory``.
         retrieved_context: settings of ``retrieved_context``.
         diagnosis_hints: settings of ``diagnosis_hints``.
+        gates: multiply the embeddings of each source by a learnt gate.
     """
 
     sources: tuple[str, ...] = SOURCES
@@ -155,6 +159,7 @@ class EvidenceConfig:
     report_memory: MemoryConfig = field(default_factory=MemoryConfig)
     retrieved_context: RetrievedContextConfig = field(default_factory=RetrievedContextConfig)
     diagnosis_hints: DiagnosisHintsConfig = field(default_factory=DiagnosisHintsConfig)
+    gates: bool = False
 
     def __post_init__(self) -> None:
         for name in self.sources:

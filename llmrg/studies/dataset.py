@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import overload
 
@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 OPENED = 20_000
 """Studies of a split whose films are read before a training begins; of larger splits, so many at random."""
 StudySample = tuple[Study, list[np.ndarray], Mapping[str, Tensor]]
+_DRAWN = 1
+"""Tells the generator of what is drawn for a study from that of its augmentation."""
 
 
 def read_films(study: Study, config: Data) -> list[np.ndarray]:
@@ -162,6 +164,8 @@ class StudyDataset(Dataset[StudySample]):
         draw: the studies of an epoch, where members of a mixture are weighted; None shows every study once.
         tolerated: studies whose films turn out to be bad are set aside, up to this number in each process: the next
             study takes their place. Beyond it, and by default at the first, a bad study is an error.
+        drawn: tensors that join the batch, drawn anew for every study in every epoch from a generator of its own, so
+            that a resumed training draws the same.
     """
 
     def __init__(
@@ -176,6 +180,7 @@ class StudyDataset(Dataset[StudySample]):
         cache_bytes: int = 2**30,
         draw: MixtureDraw | None = None,
         tolerated: int = 0,
+        drawn: Callable[[np.random.Generator], Mapping[str, Tensor]] | None = None,
     ) -> None:
         self.studies = studies
         self.config = config
@@ -185,6 +190,7 @@ class StudyDataset(Dataset[StudySample]):
         self.epoch = 0
         self.draw = draw
         self.tolerated = tolerated
+        self.drawn = drawn
         self._bad: dict[int, BadStudyError] = {}
         self._drawn: tuple[int, np.ndarray] | None = None
         self._films: dict[str, list[np.ndarray]] = dict(films or {})
@@ -202,7 +208,10 @@ class StudyDataset(Dataset[StudySample]):
         if self.augmentation is not None:
             generator = sample_generator(self.seed, self.epoch, index)
             films = [augment(film, self.augmentation, generator) for film in films]
-        return study, films, self.extras.get(study.id, {})
+        extras = self.extras.get(study.id, {})
+        if self.drawn is not None:
+            extras = {**extras, **self.drawn(np.random.default_rng([self.seed, self.epoch, index, _DRAWN]))}
+        return study, films, extras
 
     def _readable(self, row: int) -> tuple[Study, list[np.ndarray]]:
         """The study at a row with its films; the next one that can be read where it is bad and that is tolerated."""

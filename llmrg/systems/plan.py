@@ -15,6 +15,7 @@ from llmrg.config import load_config
 from llmrg.errors import UserError
 from llmrg.evidence.context_store import ContextStore
 from llmrg.evidence.encoder import StudyEncoder, build_encoder
+from llmrg.evidence.gates import SourceGates
 from llmrg.evidence.memory_bank import MemoryBank, Pattern
 from llmrg.language.embedded import EmbeddedModelConfig
 from llmrg.language.llm import LanguageModel
@@ -160,6 +161,7 @@ def planned_system(
             banks=_empty_banks(config, encoder, report_width=width),
             store=_empty_store(encoder, report_width=width),
         )
+        gates = SourceGates(source.kind for source in sources) if config.evidence.gates else None
     if not config.tune_vision:
         encoder.requires_grad_(False)
     return nn.ModuleDict(
@@ -167,6 +169,7 @@ def planned_system(
             "encoder": encoder,
             "sources": nn.ModuleDict({source.kind: cast(nn.Module, source) for source in sources}),
             "language_model": decoder,
+            **({"gates": gates} if gates is not None else {}),
         }
     )
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from llmrg.errors import UserError
 from llmrg.evidence.base import Evidence, EvidenceSource
 from llmrg.evidence.encoder import StudyEncoder
+from llmrg.evidence.gates import SourceGates
 from llmrg.findings.labeler import Labeler, get_labeler
 from llmrg.findings.vocabulary import FindingVocabulary
 from llmrg.language.assembly import Assembled, EncodedReports, PromptAssembler, encode_reports
@@ -29,7 +30,10 @@ from llmrg.systems.report import GeneratedReport, SystemOutput
 from llmrg.systems.settings import SystemConfig
 from llmrg.vision.features import VisualFeatures
 
-__all__ = ["ReportGenerator"]
+__all__ = ["SILENT", "ReportGenerator"]
+
+SILENT = "silent_sources"
+"""Tensor of a training batch [B, S]: the sources that the decoder does not hear, in the system's order."""
 
 
 class ReportGenerator(nn.Module):
@@ -65,6 +69,7 @@ class ReportGenerator(nn.Module):
         self.settings = config
         self.encoder = encoder
         self.sources = nn.ModuleDict({source.kind: cast(nn.Module, source) for source in sources})
+        self.gates = SourceGates(self.sources) if config.evidence.gates else None
         self.language_model = language_model
         self.space = TokenSpace(language_model)
         by_language = {str(language): given for language, given in (prompts or {}).items()}
@@ -134,7 +139,8 @@ class ReportGenerator(nn.Module):
     def _ask(self, features: VisualFeatures, batch: StudyBatch, *, with_records: bool) -> dict[str, Evidence]:
         found: dict[str, Evidence] = {}
         for kind, source in self.sources.items():
-            found[kind] = source(features, batch, self.space, found, with_records=with_records)
+            evidence = source(features, batch, self.space, found, with_records=with_records)
+            found[kind] = evidence if self.gates is None else self.gates(kind, evidence)
         return found
 
     def loss_items(self, batch: StudyBatch) -> dict[str, Tensor]:
@@ -161,7 +167,8 @@ class ReportGenerator(nn.Module):
         """Compute the loss of writing the target reports, and the sources' own losses.
 
         Args:
-            batch: carries ``report_ids`` and ``report_mask``.
+            batch: carries ``report_ids`` and ``report_mask``; where it carries :data:`SILENT`, the decoder does not
+                hear those sources.
             labels: [B, R]; only counted, by the Trainer.
             num_items_in_batch: target tokens of all micro-batches and processes of this optimiser step, which the
                 language loss is divided by; None: those of this batch.
@@ -172,6 +179,9 @@ class ReportGenerator(nn.Module):
             ``loss`` and ``output`` (:class:`SystemOutput`).
         """
         evidence = self.gather(batch)
+        if SILENT in batch.tensors:
+            silent = batch.tensors[SILENT]
+            evidence = {kind: evidence[kind].silenced(silent[:, place]) for place, kind in enumerate(self.sources)}
         reports = EncodedReports(ids=batch.tensors["report_ids"], mask=batch.tensors["report_mask"])
         assembled = self._assemble(evidence, batch.studies, reports)
         language, logits = self.language_model(

@@ -19,6 +19,7 @@ from llmrg.config import dump_config, load_config
 from llmrg.errors import UserError
 from llmrg.language.divided import full_size
 from llmrg.pretraining.signals import catch_signals
+from llmrg.studies.dataset import StudyDataset
 from llmrg.systems.build import ArtefactPaths, build_system
 from llmrg.systems.privacy import survey_patient_data
 from llmrg.systems.report_generator import ReportGenerator
@@ -30,6 +31,7 @@ from llmrg.training.material import TrainingMaterial, read_material
 from llmrg.training.processes import alone, by_main_process, naming_lost_processes
 from llmrg.training.progress import ProgressReport
 from llmrg.training.settings import TrainConfig
+from llmrg.training.source_dropout import SourceDropout
 from llmrg.training.stages import StageBuilder
 from llmrg.training.trainer import build_trainer
 from llmrg.training.validation import ReportValidation
@@ -123,7 +125,7 @@ def _train(
     validation = _validation(settings, material)
     trainer = build_trainer(
         system,
-        material.training_set(augmentation=settings.augmentation, seed=settings.seed),
+        _shown(settings, material),
         config=settings.training,
         validation=validation,
         folder=scratch.checkpoints,
@@ -187,6 +189,13 @@ def count_parameters(system: torch.nn.Module) -> dict[str, int]:
         "total": sum(full_size(parameter).numel() for parameter in system.parameters()),
         "trainable": sum(full_size(p).numel() for p in system.parameters() if p.requires_grad),
     }
+
+
+def _shown(settings: TrainConfig, material: TrainingMaterial) -> StudyDataset:
+    """The training studies as the generator is shown them."""
+    dataset = material.training_set(augmentation=settings.augmentation, seed=settings.seed)
+    dataset.drawn = SourceDropout.of(settings.training.source_dropout, settings.system.evidence.sources)
+    return dataset
 
 
 def _validation(settings: TrainConfig, material: TrainingMaterial) -> ReportValidation:
@@ -295,7 +304,7 @@ def _dry_run(settings: TrainConfig, material: TrainingMaterial, builder: StageBu
         system = build_system(small.system, small.data, artefacts)
         trainer = build_trainer(
             system,
-            few.training_set(augmentation=small.augmentation, seed=small.seed),
+            _shown(small, few),
             config=loop,
             validation=_validation(small, few),
             folder=folder / "checkpoints",

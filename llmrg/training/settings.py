@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,6 +79,8 @@ class LoopConfig:
         logging_steps: optimiser steps between log lines.
         tensorboard: write TensorBoard logs, into ``logs/NAME`` beside the run.
         max_minutes: stop the loop after this long; None has no limit.
+        source_dropout: probability that an evidence source is not heard for a study, of all sources or by name; they
+            are never all silent.
     """
 
     epochs: float = 5
@@ -100,6 +103,7 @@ class LoopConfig:
     logging_steps: int = 10
     tensorboard: bool = True
     max_minutes: float | None = None
+    source_dropout: float | Mapping[str, float] = 0.0
 
     def __post_init__(self) -> None:
         positive = ("epochs", "batch_size", "accumulation", "learning_rate", "clip", "logging_steps", "keep")
@@ -117,6 +121,10 @@ class LoopConfig:
             raise ValueError(f"warmup must lie in [0, 1), not {self.warmup}")
         if self.evaluations < 1:
             raise ValueError("evaluations must be at least 1")
+        dropout = self.source_dropout
+        for value in dropout.values() if isinstance(dropout, Mapping) else (dropout,):
+            if not 0 <= value < 1:
+                raise ValueError(f"source_dropout must lie in [0, 1), not {value}")
         if self.metric not in VALIDATION_METRICS:
             raise ValueError(f"metric {self.metric!r} is unknown; allowed: {', '.join(VALIDATION_METRICS)}")
 

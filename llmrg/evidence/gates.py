@@ -1,0 +1,58 @@
+"""One learnt gate a source: how much of what it says reaches the decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from llmrg.evidence.base import Evidence
+from llmrg.evidence.settings import WORD_SOURCES
+
+__all__ = ["SourceGates"]
+
+OPEN = 3.0
+"""Logit that every gate starts with: 0.95 of a source passes."""
+SPEED = 10.0
+"""Optimisers of Adam's kind move every parameter by about the learning rate a step, whatever its gradient. A gate is
+one number among millions and would hardly move in a training, so its logit is its parameter times this."""
+
+
+class SourceGates(nn.Module):
+    """Multiply the embeddings of each source by a number between 0 and 1 that training learns.
+
+    Sources that speak in words have none: their words are the decoder's own.
+
+    Args:
+        kinds: the system's sources.
+    """
+
+    def __init__(self, kinds: Iterable[str]) -> None:
+        super().__init__()
+        heard = [kind for kind in kinds if kind not in WORD_SOURCES]
+        self.logits = nn.ParameterDict({kind: nn.Parameter(torch.full((1,), OPEN / SPEED)) for kind in heard})
+
+    def forward(self, kind: str, evidence: Evidence) -> Evidence:
+        """Let through what the source's gate lets through; its records say how much.
+
+        Args:
+            kind: name of the source.
+            evidence: what it gave.
+        """
+        if kind not in self.logits or evidence.embeddings is None:
+            return evidence
+        gate = self._open(kind)
+        records = evidence.records
+        if records:
+            share = round(float(gate.detach()), 4)
+            records = [{**record, "gate": share} for record in records]
+        return replace(evidence, embeddings=evidence.embeddings * gate.to(evidence.embeddings.dtype), records=records)
+
+    def values(self) -> dict[str, float]:
+        """How far each gate is open, from 0 to 1, by source."""
+        return {kind: float(self._open(kind).detach()) for kind in self.logits}
+
+    def _open(self, kind: str) -> Tensor:
+        return torch.sigmoid(self.logits[kind] * SPEED)
