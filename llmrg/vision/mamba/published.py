@@ -17,7 +17,7 @@ from torch import Tensor
 from llmrg.errors import UserError
 from llmrg.vision.mamba.trunk import MambaTrunk, resize_positions
 
-__all__ = ["from_published", "read_published"]
+__all__ = ["from_published", "read_published", "without_prefixes"]
 
 _SUFFIXES = ("", "_b", "_c", "_c_b")
 _LAYER = re.compile(r"layers\.(\d+)\.(.+)")
@@ -88,7 +88,7 @@ def from_published(weights: Mapping[str, Tensor], trunk: MambaTrunk) -> dict[str
     """
     if set(weights) == set(trunk.state_dict()):
         return dict(weights)
-    named = _without_prefixes(weights)
+    named = without_prefixes(weights)
     found = {ours: named[theirs] for theirs, ours in _OUTER.items() if theirs in named}
     if "cls_token" not in named:
         found["class_token"] = torch.zeros_like(trunk.class_token)
@@ -115,7 +115,7 @@ def from_published(weights: Mapping[str, Tensor], trunk: MambaTrunk) -> dict[str
     return {name: tensor for name, tensor in found.items() if name in trunk.state_dict()}
 
 
-def _without_prefixes(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def without_prefixes(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Names without what training frameworks put in front; with a visual encoder among others, only its own."""
     names = dict(weights)
     if any("visual_encoder." in name for name in names):
