@@ -1,10 +1,11 @@
-"""A trunk (timm's, or a Mamba trunk) over the 1..N views of a study."""
+"""A trunk (timm's, a Mamba or a VMamba trunk) over the 1..N views of a study."""
 
 from __future__ import annotations
 
 import difflib
 import math
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import timm
 import torch
@@ -19,8 +20,13 @@ from llmrg.vision.mamba.published import from_published, read_published
 from llmrg.vision.mamba.trunk import MambaTrunk
 from llmrg.vision.positions import GridPositions
 from llmrg.vision.settings import BackboneConfig
+from llmrg.vision.vmamba import VMAMBA_TRUNKS, build_vmamba_trunk
+from llmrg.vision.vmamba.published import from_published as from_published_vmamba
+from llmrg.vision.vmamba.trunk import VMambaTrunk
 
 __all__ = ["Backbone", "build_backbone"]
+
+_Trunk = TypeVar("_Trunk", MambaTrunk, VMambaTrunk)
 
 
 class Backbone(nn.Module):
@@ -146,7 +152,7 @@ def build_backbone(config: BackboneConfig, *, image_size: int) -> Backbone:
         UserError: unknown architecture (with the nearest names) or pretrained tag, options that do not fit, or a
             checkpoint that does not fit.
     """
-    if config.architecture in MAMBA_TRUNKS:
+    if config.architecture in MAMBA_TRUNKS or config.architecture in VMAMBA_TRUNKS:
         trunk: Any = _mamba_trunk(config, image_size)
         defaults: Any = None
     else:
@@ -165,19 +171,26 @@ def build_backbone(config: BackboneConfig, *, image_size: int) -> Backbone:
     )
 
 
-def _mamba_trunk(config: BackboneConfig, image_size: int) -> MambaTrunk:
+def _mamba_trunk(config: BackboneConfig, image_size: int) -> MambaTrunk | VMambaTrunk:
     if config.pretrained:
         raise UserError(
             "Mamba trunks have no weights that could be fetched",
             where="vision.pretrained",
             next_step="set vision.checkpoint to a file of published weights (.pth or .safetensors)",
         )
-    trunk = build_mamba_trunk(
-        config.architecture, image_size=image_size, channels=config.channels, **dict(config.options)
-    )
+    films = {"image_size": image_size, "channels": config.channels}
+    if config.architecture in VMAMBA_TRUNKS:
+        vmamba = build_vmamba_trunk(config.architecture, **films, **config.options)
+        return _filled(vmamba, config, from_published_vmamba)
+    return _filled(build_mamba_trunk(config.architecture, **films, **config.options), config, from_published)
+
+
+def _filled(
+    trunk: _Trunk, config: BackboneConfig, rename: Callable[[Mapping[str, Tensor], _Trunk], dict[str, Tensor]]
+) -> _Trunk:
     if config.checkpoint is not None:
         try:
-            trunk.load_state_dict(from_published(read_published(config.checkpoint), trunk))
+            trunk.load_state_dict(rename(read_published(config.checkpoint), trunk))
         except RuntimeError as error:
             raise _unfitting(config, error) from error
     return trunk
@@ -185,13 +198,14 @@ def _mamba_trunk(config: BackboneConfig, image_size: int) -> MambaTrunk:
 
 def _timm_trunk(config: BackboneConfig, image_size: int) -> tuple[nn.Module, Any]:
     if not timm.is_model(config.architecture):
-        known = [*timm.list_models(), *MAMBA_TRUNKS]
+        known = [*timm.list_models(), *MAMBA_TRUNKS, *VMAMBA_TRUNKS]
         raise UserError(
             f"Unknown vision architecture {config.architecture!r}",
             where="vision.architecture",
             allowed=[
                 "any name that timm.list_models() prints, such as swin_base_patch4_window7_224, resnet50",
                 *MAMBA_TRUNKS,
+                *VMAMBA_TRUNKS,
             ],
             next_step=_spelling_hint(config.architecture, known),
         )

@@ -15,12 +15,13 @@ class BackboneConfig:
 
     Args:
         architecture: a timm model name, or a Mamba trunk (``arm_base``, ``arm_large``, ``arm_small``, ``arm_tiny``,
-            ``arm_micro``).
+            ``arm_micro``, ``vmamba_base``, ``vmamba_small``, ``vmamba_tiny``, ``vmamba_tiny_s1l8``, ``vmamba_micro``).
         pretrained: load timm's published weights (needs hub access or a filled cache).
         checkpoint: local ``.safetensors`` file with trunk weights, instead of ``pretrained``; a classifier's are
             left out. Of Mamba trunks the published ``.pth`` files, too.
         options: keyword arguments for the model (depths, channels, output_stride, ...; of Mamba trunks patch, width,
-            depth, directions, drop_path, scan, checkpointing).
+            depth, directions, drop_path, scan, checkpointing; of VMamba trunks width, depths, ratio, drop_path,
+            normalise, scan, checkpointing).
         channels: 1 or 3 input channels; films are grey and repeated for 3.
         mean: subtracted from grey values in [0, 1]; None takes the mean of timm's configuration.
         std: divides grey values; None takes timm's.
