@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from llmrg.findings.graphs._clauses import settle_clauses
+from llmrg.findings.graphs._head import Head
 from llmrg.findings.graphs._scanner import STEADY, Token
 
-__all__ = ["Head", "find_heads"]
+__all__ = ["find_heads"]
 
 _DESCRIBING = frozenset({"shape", "degree"})
 _STATES = frozenset({"disease", "change", "normal"})
@@ -24,37 +24,11 @@ _OF_ORGANS = frozenset({"位置", "轮廓", "position"})
 """Margin nouns that tell of an organ where their clause names one."""
 _PRESSED = frozenset({"受压", "压缩", "被动"})
 _COLLAPSED = frozenset({"不张", "膨胀不全", "膨胀不良", "肺不张"})
-_BORDERLINE = frozenset({"borderline", "临界", "临界状态", "临界值"})
+_GROWTH = frozenset({"enlargement", "widening", "expansion"})
+_BORDERLINE = frozenset({"borderline", "临界"})
 """A degree in front of a state, else a state in doubt."""
 _GAP = {"zh": 2, "en": 16}
 """Characters between two tokens of one noun phrase, at most."""
-
-
-@dataclass(slots=True)
-class Head:
-    """The innermost node of a chain.
-
-    Args:
-        token: its index.
-        edges: (modifier, modified) by token index.
-        own_places: places of its own phrase, where they stand behind it.
-        denied_by: the cue that denies it.
-        gone_by: the word that says it is gone.
-        states: states that modify it, by token index.
-        denied_states: those of them that a cue denies.
-        places: where it lies.
-        uncertain: whether a hedge reaches it.
-    """
-
-    token: int
-    edges: list[tuple[int, int]] = field(default_factory=list)
-    own_places: list[int] = field(default_factory=list)
-    denied_by: int | None = None
-    gone_by: int | None = None
-    states: list[int] = field(default_factory=list)
-    denied_states: dict[int, int] = field(default_factory=dict)
-    places: list[int] = field(default_factory=list)
-    uncertain: bool = False
 
 
 def find_heads(tokens: list[Token], language: str) -> list[Head]:
@@ -88,9 +62,7 @@ class _Chains:
                 clause = token.clause
             self._take(index, token)
         self._flush(len(self._tokens))
-        self._settle_steady()
-        if self._zh:
-            self._add_bare_denials()
+        settle_clauses(self._tokens, self._heads, chinese=self._zh)
         self._heads.sort(key=lambda head: head.token)
         return self._heads
 
@@ -163,12 +135,12 @@ class _Chains:
     def _noun_ahead(self, index: int) -> Token | None:
         """Return the noun that a describing word at ``index`` belongs to, if one follows in its phrase."""
         before = self._tokens[index]
-        states = 0
+        states, inside = 0, False
         for token in self._tokens[index + 1 :]:
             if token.clause != before.clause or token.start - before.end > self._gap:
                 return None
             if token.role in _NOUNS:
-                if self._zh and states and token.role != "shadow":
+                if (self._zh and states and token.role != "shadow") or (inside and token.role != "lesion"):
                     return None
                 return token
             if token.role in _STATES:
@@ -179,6 +151,8 @@ class _Chains:
                 following = self._after(token)
                 if following is None or following.role not in ("shape", "disease", "degree"):
                     return None
+            elif token.text == "in" and self._tokens[index].role == "change":
+                inside = True
             elif token.role not in ("shape", "degree", "place", "skip", "of"):
                 return None
             before = token
@@ -223,13 +197,11 @@ class _Chains:
     def _state_of_noun(self, index: int) -> bool:
         """Whether a preposition stands between a state and its noun: normal in size."""
         following = self._tokens[index + 1] if index + 1 < len(self._tokens) else None
-        return bool(
-            not self._zh
-            and self._pending
-            and self._tokens[self._pending[-1]].role in _STATES
-            and following is not None
-            and following.role == "neutral"
-        )
+        state = self._tokens[self._pending[-1]] if self._pending and not self._zh else None
+        if state is None or state.role not in _STATES or following is None:
+            return False
+        noun = self._noun_ahead(self._pending[-1]) if state.role == "change" else None
+        return following.role == "neutral" or (noun is not None and noun.role == "lesion")
 
     # -- tokens ------------------------------------------------------------------------------------------------------
 
@@ -249,6 +221,10 @@ class _Chains:
     def _take_noun(self, index: int, token: Token) -> None:
         if token.role == "lesion" and self._zh and (self._touches_shadow(index) or self._touches_disease(index)):
             self._pending.append(index)
+            return
+        if token.text in _GROWTH and self._grows(index):
+            token.role = "change"
+            self._take_state(index, token)
             return
         if token.role == "neutral" and token.text in _ABNORMAL and self._nouns:
             token.role = "disease"
@@ -272,6 +248,14 @@ class _Chains:
             self._nouns = []
         self._subject = head
         self._heads.append(head)
+
+    def _grows(self, index: int) -> bool:
+        """Enlargement of the pneumothorax: whether a noun tells of the change of a lesion behind it."""
+        noun = self._noun_ahead(index)
+        if noun is None or noun.role != "lesion":
+            return False
+        between = [one for one in self._tokens[index + 1 :] if one.end <= noun.start]
+        return bool(between) and between[0].role == "of" and sum(one.role == "of" for one in between) == 1
 
     def _tell_apart(self, index: int, token: Token) -> None:
         """Decide whether a noun tells of an organ (neutral) or of the lesion before it (margin)."""
@@ -451,46 +435,6 @@ class _Chains:
         if degrees and self._subject is not None and self._tells_degree(degrees[0]):
             self._subject.edges += [(degree, self._subject.token) for degree in degrees]
 
-    def _settle_steady(self) -> None:
-        """Let "stable" say more of what else is said: enlarged but stable, thickening at the apex, unchanged."""
-        for head in [one for one in self._heads if self._tokens[one.token].text in STEADY]:
-            clause = self._tokens[head.token].clause
-            around = [other for other in self._heads if abs(self._tokens[other.token].clause - clause) <= 1]
-            around = [other for other in around if other is not head and self._decides(other)]
-            front = [other for other in around if other.token < head.token]
-            behind = [other for other in around if other.token > head.token and self._joined(head.token, other.token)]
-            if front and not self._placed_between(front[-1].token, head.token):
-                target = front[-1]
-            elif behind and not front:
-                target = behind[0]
-            else:
-                continue
-            target.edges += [(head.token, target.token), *head.edges]
-            self._heads.remove(head)
-
-    def _decides(self, head: Head) -> bool:
-        token = self._tokens[head.token]
-        return token.role in ("lesion", "shadow", "shape", *_STATES) and token.text not in STEADY
-
-    def _joined(self, first: int, second: int) -> bool:
-        between = self._tokens[first + 1 : second]
-        return any(one.role == "list" for one in between) and all(one.role in ("list", "skip", "at") for one in between)
-
-    def _placed_between(self, first: int, second: int) -> bool:
-        clause = self._tokens[second].clause
-        return any(
-            one.role in ("place", "neutral") and one.clause == clause for one in self._tokens[first + 1 : second]
-        )
-
-    def _add_bare_denials(self) -> None:
-        """左侧未见: a clause of a place and a denial alone, which denies what the clause before says."""
-        for index, token in enumerate(self._tokens):
-            if token.role != "denial":
-                continue
-            rest = [one.role for one in self._tokens if one.clause == token.clause]
-            if sorted(one for one in rest if one not in ("comma", "end", "skip", "verb")) == ["denial", "place"]:
-                self._heads.append(Head(index))
-
     def _tells_degree(self, index: int) -> bool:
         """Whether a degree behind its noun tells of it: effusion is small, 积液少量."""
         head = self._subject
@@ -499,6 +443,9 @@ class _Chains:
         if self._tokens[head.token].clause != self._tokens[index].clause:
             return self._goes_on
         between = self._tokens[head.token + 1 : index]
-        if any(one.role in ("place", "list", "at", "denial") for one in between):
+        if any(one.role in ("list", "denial") for one in between):
             return False
+        said = [one for one in between if one.role not in ("degree", "skip")]
+        if any(one.role in ("place", "at") for one in between):
+            return not self._zh and bool(said) and said[-1].role == "verb"
         return self._verb or self._tokens[index - 1].end == self._tokens[index].start

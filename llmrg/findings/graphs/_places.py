@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmrg.findings.graphs._chains import Head
+from llmrg.findings.graphs._head import Head
 from llmrg.findings.graphs._scanner import Token
 
 __all__ = ["PlaceEdges", "find_places"]
@@ -11,6 +11,10 @@ PlaceEdges = list[tuple[int, int]]
 """Places that modify places, by token index."""
 
 _NP = frozenset({"shape", "degree", "disease", "change", "normal", "place", "skip", "lesion", "of"})
+_ACCOMPANIED = frozenset({"with", "along with", "accompanied by", "plus", "伴", "伴有", "并伴", "合并"})
+"""List marks that join observations, but no places."""
+_NEAR = 12
+"""Characters between a place and the rest of its noun phrase, at most."""
 _STRONGER = frozenset(["明显", "显著", "较明显", "较重", "重", "严重", "较多", "更多", "较大", "较厚"])
 _FITTING: dict[str, frozenset[str]] = {
     "lung": frozenset({"lung", "airway", "hilum", "zone", ""}),
@@ -70,8 +74,11 @@ class _Places:
             heads = [head for head in self._heads if head.token < index]
             if heads and self._tokens[heads[-1].token].role == "margin":
                 heads.pop()
-            if heads and self._tokens[heads[-1].token].region == "device":
+            if heads and self._is_device(heads[-1]):
                 heads[-1].places = list(dict.fromkeys((*heads[-1].places, *self._groups[index])))
+
+    def _is_device(self, head: Head) -> bool:
+        return any(self._tokens[one].region == "device" for one in (head.token, *(edge[0] for edge in head.edges)))
 
     def _find_groups(self) -> dict[int, list[int]]:
         """Return, for each place, all places that are joined to it by list marks."""
@@ -82,7 +89,9 @@ class _Places:
                 if token.role not in ("list", "skip"):
                     last = None
                 continue
-            joined = last is not None and any(one.role == "list" for one in self._tokens[last + 1 : index])
+            between = self._tokens[last + 1 : index] if last is not None else []
+            joined = any(one.role == "list" and one.text not in _ACCOMPANIED for one in between)
+            joined = joined or (last is not None and self._zh and self._tokens[last].end == token.start)
             if joined and last is not None:
                 groups[last].append(index)
                 groups[index] = groups[last]
@@ -153,7 +162,7 @@ class _Places:
             token = self._tokens[index]
             if token.role not in _NP or token.clause != self._tokens[head.token].clause or self._is_head(index):
                 break
-            if token.role == "of":
+            if token.role == "of" or self._tokens[index + 1].start - token.end > _NEAR:
                 break
             if token.role == "place" and index not in self._dropped:
                 if self._closed(index, head.token):
@@ -214,6 +223,9 @@ class _Places:
             token = self._tokens[index]
             if token.clause != own.clause or token.role in ("denial", "stop", "margin"):
                 return []
+            parts = token.text in _ACCOMPANIED or self._predicate(head)
+            if token.role == "list" and own.region != "device" and parts:
+                return []
             if token.role == "list":
                 joined = True
             elif token.role == "at" or (token.role == "of" and not self._zh):
@@ -223,6 +235,8 @@ class _Places:
                     return []
                 adverb = not self._zh and token.text in ("bilaterally", "unilaterally", "bibasally", "diffusely")
                 after_preposition = index > 0 and self._tokens[index - 1].role in ("at", "of", "skip") and of_place
+                if adverb and self._predicate(head):
+                    return self._combine(self._subject(head), [index])
                 if after_preposition or adverb or (not self._zh and token.text in ("left", "right") and sides):
                     return self._nested(index)
                 if self._zh or not joined:
@@ -231,6 +245,14 @@ class _Places:
             elif (self._is_head(index) and not joined) or (self._is_head(index) and sides):
                 return []
         return []
+
+    def _predicate(self, head: Head) -> bool:
+        """Whether a state tells of a place in front: the lungs are clear."""
+        own = self._tokens[head.token]
+        if self._zh or own.role not in ("disease", "normal", "change", "shape"):
+            return False
+        front = [token.role for token in self._tokens[: head.token] if token.clause == own.clause]
+        return "verb" in front and "place" in front
 
     def _nested(self, index: int) -> list[int]:
         """Lower lobe of the right lung, lateral wall on the left: the second place modifies the first."""

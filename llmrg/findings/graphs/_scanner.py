@@ -60,6 +60,9 @@ _STRIPES = frozenset("片线点环带斑条团网")
 _LUNG_ZONES = frozenset({"上肺", "中肺", "下肺"})
 _CUES = {"而非": (1, 0), "并非": (1, 0), "with no": (5, 0)}
 """Denials of which not all is the cue: characters left out in front and behind."""
+_SEPARATE = ({"纵隔", "气管"}, {"纵隔", "心影"}, {"纵隔影", "气管"}, {"胸廓", "气管"}, {"膈肌", "肋膈角"})
+"""Organs that are two places even where no list mark parts them."""
+_TAILS = (" in size", " in extent", " in")
 _CHEST_FILMS = ("chest radiograph", "chest x-ray", "chest xray", "chest film")
 
 
@@ -165,6 +168,8 @@ def _entries(sentence: str, terms: Terms) -> list[Token]:
 def _token(word: Word, key: str, start: int, end: int, sentence: str, chinese: bool) -> Token:
     """Return the token of an entry; of a denial, only the cue is its span."""
     front, behind = _CUES.get(key, (0, 0))
+    if not chinese:
+        behind = next((len(end) for end in _TAILS if word.role in ("normal", "change") and key.endswith(end)), behind)
     if word.role == "denied" and not chinese:
         behind = max(0, len(key) - len(key.split(" ")[0]))
         if key.startswith("ruled"):
@@ -201,6 +206,8 @@ def _run(tokens: list[Token], index: int, sentence: str, chinese: bool) -> tuple
     while index < len(tokens):
         token = tokens[index]
         gap = sentence[run[-1].end : token.start]
+        if chinese and token.role == run[-1].role == "organ" and {token.text, run[-1].text} in _SEPARATE:
+            break
         if token.role in PLACE_PARTS and not gap.strip(" -"):
             run.append(token)
             index += 1

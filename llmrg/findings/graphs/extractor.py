@@ -8,7 +8,8 @@ from functools import cache, lru_cache
 
 from llmrg.errors import UserError
 from llmrg.findings.graphs._asides import is_background, leave_out
-from llmrg.findings.graphs._chains import Head, find_heads
+from llmrg.findings.graphs._chains import find_heads
+from llmrg.findings.graphs._head import Head
 from llmrg.findings.graphs._places import find_places
 from llmrg.findings.graphs._polarity import apply_denials, apply_hedges
 from llmrg.findings.graphs._scanner import STEADY, Token, scan
