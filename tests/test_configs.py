@@ -18,6 +18,7 @@ from llmrg.config import load_config, to_mapping
 from llmrg.errors import UserError
 from llmrg.evidence.encoder import build_encoder
 from llmrg.findings.vocabulary import get_vocabulary
+from llmrg.pretraining.graph_settings import GraphExtractorConfig
 from llmrg.studies.mixture import MixtureConfig
 from llmrg.studies.phantoms.dataset import draw_dataset
 from llmrg.studies.reading import read_studies
@@ -38,6 +39,7 @@ SCHEMAS: dict[str, Any] = {
     "systems": TrainConfig,
     "benchmark": BenchmarkConfig,
     "language": LanguageDimensions,
+    "pretraining": GraphExtractorConfig,
 }
 FILES = sorted(path for path in CONFIGS.rglob("*.y*ml") if path.parent.name != "launch")
 

@@ -85,6 +85,11 @@ def graph(
     language: Annotated[str, typer.Option(help="zh or en.")],
     out: Annotated[Path, typer.Option(help="Where the graphs go, one JSON line a report.")],
     column: Annotated[str, typer.Option(help="Column or field that holds the reports.")] = "report",
+    extractor: Annotated[
+        Path | None,
+        typer.Option(help="Folder that `llmrg pretrain graph-extractor` made; by default the rules read."),
+    ] = None,
+    with_text: Annotated[bool, typer.Option("--with-text", help="Write each report beside its graph.")] = False,
     statistics: Annotated[bool, typer.Option("--statistics", help="Show how many reports state each keyword.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -92,13 +97,15 @@ def graph(
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    from llmrg.commands.graph_models import load_graph_extractor
     from llmrg.findings.graphs.graph_file import GraphFile, graph_file
 
-    request = GraphFile(source=file, out=out, language=language, column=column)
+    trained = load_graph_extractor(extractor, language=language)
+    request = GraphFile(source=file, out=out, language=language, column=column, with_text=with_text)
     shown = (SpinnerColumn(), TextColumn("{task.completed:,.0f} reports read"), TimeElapsedColumn())
     with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
-        summary = graph_file(request, progress=lambda done: bar.update(task, completed=done))
+        summary = graph_file(request, extractor=trained, progress=lambda done: bar.update(task, completed=done))
     if as_json:
         import json
 

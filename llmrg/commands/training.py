@@ -22,18 +22,43 @@ class Kind(StrEnum):
 
     LANGUAGE_MODEL = "language-model"
     DISEASE_CLASSIFIER = "disease-classifier"
+    GRAPH_EXTRACTOR = "graph-extractor"
 
 
 def pretrain(kind: Kind, config: Configuration, overrides: Overrides = None, resume: Resume = False) -> None:
     """Train a part before the generator, from the training split alone.
 
     CONFIG is that of the training that will use it. ``llmrg train`` builds what is missing by itself; this builds one
-    part anew.
+    part anew. A graph-extractor, which reads reports and needs annotated ones, has a CONFIG of its own.
     """
+    if kind is Kind.GRAPH_EXTRACTOR:
+        _pretrain_graph_extractor(config, overrides, resume=resume)
+        return
     from llmrg.training.run import build_stage
 
     stage = kind.value.replace("-", "_")
     typer.echo(build_stage(stage, config, overrides or (), resume=resume, producer=f"llmrg pretrain {kind.value}"))
+
+
+def _pretrain_graph_extractor(config: Path, overrides: list[str] | None, *, resume: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from llmrg.pretraining.graph_extractor import train_graph_extractor
+    from llmrg.training.progress import ProgressReport
+
+    trained = train_graph_extractor(
+        config, overrides or (), resume=resume, callbacks=[ProgressReport("graph extractor")]
+    )
+    parts = [name for name in ("validation", "test") if name in trained.details]
+    table = Table(title=f"{trained.version}, epoch {trained.details['epoch']:g}")
+    table.add_column("figure")
+    for name in parts:
+        table.add_column(f"{name} ({trained.details[f'{name}_reports']:,} reports)", justify="right")
+    for figure in trained.details["validation"]:
+        table.add_row(figure, *(f"{trained.details[name][figure]:.4f}" for name in parts))
+    Console().print(table)
+    typer.echo(trained.out)
 
 
 def build_memory(config: Configuration, overrides: Overrides = None) -> None:

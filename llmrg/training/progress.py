@@ -10,6 +10,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 __all__ = ["ProgressReport"]
 
+_GRAPH_FIGURES = ("entity_f1", "relation_f1", "pair_f1")
+
 
 class ProgressReport(TrainerCallback):
     """A bar on a terminal; a line now and then elsewhere.
@@ -62,7 +64,7 @@ class ProgressReport(TrainerCallback):
             self.loss = f"loss {logs['loss']:.3f}"
         figures = {name.removeprefix("eval_"): value for name, value in logs.items() if name.startswith("eval_")}
         if figures:
-            shown = ("clinical_micro_f1", "side_accuracy", "bleu_4", "rouge_l", "distinct_ratio")
+            shown = ("clinical_micro_f1", "side_accuracy", "bleu_4", "rouge_l", "distinct_ratio", *_GRAPH_FIGURES)
             words = ", ".join(f"{name} {figures[name]:.3f}" for name in shown if name in figures)
             self.console.print(f"  {self.name}, step {state.global_step}, validation: {words}", highlight=False)
 

@@ -6,13 +6,22 @@ The schema is that of CN-RadGraph (Tang et al. 2023, doi 10.1007/978-3-031-47401
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from llmrg.errors import UserError
 
-__all__ = ["Entity", "EntityKind", "GraphExtractor", "Language", "Relation", "RelationKind", "ReportGraph"]
+__all__ = [
+    "BatchGraphExtractor",
+    "Entity",
+    "EntityKind",
+    "GraphExtractor",
+    "Language",
+    "Relation",
+    "RelationKind",
+    "ReportGraph",
+]
 
 EntityKind = Literal["Anatomy", "DPO", "DNO", "NO"]
 """Anatomy; observation that states disease, that denies disease, or that decides nothing."""
@@ -164,6 +173,15 @@ class GraphExtractor(Protocol):
 
     def extract(self, text: str) -> ReportGraph:
         """Return the graph of a report; offsets count the characters of the text as it was given."""
+        ...
+
+
+@runtime_checkable
+class BatchGraphExtractor(GraphExtractor, Protocol):
+    """One that reads several reports faster than one after the other."""
+
+    def extract_many(self, texts: Sequence[str]) -> list[ReportGraph]:
+        """Return the graphs of reports, in order."""
         ...
 
 

@@ -9,13 +9,21 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, get_args
 
 from llmrg.errors import UserError
 from llmrg.findings._report_rows import detect_encoding, open_rows
 from llmrg.findings.graphs.extractor import get_extractor
-from llmrg.findings.graphs.graph import EntityKind, Language, RelationKind
+from llmrg.findings.graphs.graph import (
+    BatchGraphExtractor,
+    EntityKind,
+    GraphExtractor,
+    Language,
+    RelationKind,
+    ReportGraph,
+)
 from llmrg.findings.graphs.keyword_names import ANATOMY_KEYWORDS, LESION_KEYWORDS
 from llmrg.findings.graphs.keywords import keyword_pairs
 
@@ -23,6 +31,7 @@ __all__ = ["GraphFile", "GraphSummary", "graph_file"]
 
 _ID_COLUMNS = ("id", "study_id")
 _EVERY = 500
+_BATCH = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +43,14 @@ class GraphFile:
         out: where the graphs go, as JSON Lines.
         language: of the reports, ``zh`` or ``en``.
         column: the column (or field) that holds them.
+        with_text: write each report beside its graph, as annotations to correct and to train an extractor on need it.
     """
 
     source: Path
     out: Path
     language: str
     column: str = "report"
+    with_text: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +88,17 @@ class GraphSummary:
         }
 
 
-def graph_file(request: GraphFile, *, progress: Callable[[int], None] | None = None) -> GraphSummary:
+def graph_file(
+    request: GraphFile, *, extractor: GraphExtractor | None = None, progress: Callable[[int], None] | None = None
+) -> GraphSummary:
     """Write the graph of every report of a file, one JSON line a row, in the order of the rows.
 
-    A line holds ``id`` (where the file has a column ``id`` or ``study_id``), ``entities``, ``relations`` and ``pairs``
-    (anatomy and lesion keywords of positive observations).
+    A line holds ``id`` (where the file has a column ``id`` or ``study_id``), ``text`` (if asked for), ``entities``,
+    ``relations`` and ``pairs`` (anatomy and lesion keywords of positive observations).
 
     Args:
         request: which reports, and where the graphs go.
+        extractor: what reads them; None takes the rules of the language.
         progress: called with the number of rows done, every few hundred.
 
     Returns:
@@ -95,7 +109,7 @@ def graph_file(request: GraphFile, *, progress: Callable[[int], None] | None = N
             Nothing is written then.
     """
     language = _language(request.language)
-    extractor = get_extractor(language)
+    extractor = extractor or get_extractor(language)
     encoding = detect_encoding(request.source)
     if request.out.exists() and request.out.samefile(request.source):
         raise UserError("The graphs would replace the reports", where=str(request.out), next_step="name another --out")
@@ -104,10 +118,10 @@ def graph_file(request: GraphFile, *, progress: Callable[[int], None] | None = N
     entities, relations, keywords = Counter[str](), Counter[str](), Counter[str]()
     rows = empty = 0
     with _whole_file(request.out) as out:
-        for id_, text in _reports(request, encoding):
-            graph = extractor.extract(text)
+        for id_, text, graph in _graphs(extractor, _reports(request, encoding)):
             pairs = keyword_pairs(graph, language)
             line: dict[str, Any] = {} if id_ is None else {"id": id_}
+            line |= {"text": text} if request.with_text else {}
             line |= {**graph.to_mapping(), "pairs": sorted(map(list, pairs))}
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
             rows += 1
@@ -126,6 +140,19 @@ def graph_file(request: GraphFile, *, progress: Callable[[int], None] | None = N
         anatomy={keyword: keywords[keyword] for keyword in ANATOMY_KEYWORDS},
         lesions={keyword: keywords[keyword] for keyword in LESION_KEYWORDS},
     )
+
+
+def _graphs(
+    extractor: GraphExtractor, reports: Iterator[tuple[str | None, str]]
+) -> Iterator[tuple[str | None, str, ReportGraph]]:
+    """Read reports in batches where the extractor can."""
+    if not isinstance(extractor, BatchGraphExtractor):
+        for id_, text in reports:
+            yield id_, text, extractor.extract(text)
+        return
+    while batch := list(islice(reports, _BATCH)):
+        graphs = extractor.extract_many([text for _, text in batch])
+        yield from ((id_, text, graph) for (id_, text), graph in zip(batch, graphs, strict=True))
 
 
 def _reports(request: GraphFile, encoding: str) -> Iterator[tuple[str | None, str]]:
