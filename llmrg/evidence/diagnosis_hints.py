@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+import torch
 from torch import nn
 
 from llmrg.evidence.base import Evidence
+from llmrg.evidence.hint_calibration import HintCalibration
 from llmrg.evidence.predicted_side import predicted_side
+from llmrg.evidence.settings import DiagnosisHintsConfig
 from llmrg.findings.mention import Side
 from llmrg.findings.vocabulary import FindingVocabulary
 from llmrg.findings.words import finding_words
@@ -45,18 +48,32 @@ class DiagnosisHints(nn.Module):
     Args:
         vocabulary: the findings.
         language: of the words; None says them in each study's own language.
-        threshold: probability from which a finding is named.
+        config: thresholds, and whether probabilities are calibrated; None takes the defaults.
     """
 
     kind = "diagnosis_hints"
 
     def __init__(
-        self, *, vocabulary: FindingVocabulary, language: Literal["zh", "en"] | None = None, threshold: float = 0.5
+        self,
+        *,
+        vocabulary: FindingVocabulary,
+        language: Literal["zh", "en"] | None = None,
+        config: DiagnosisHintsConfig | None = None,
     ) -> None:
         super().__init__()
         self.vocabulary = vocabulary
         self.language = language
-        self.threshold = threshold
+        self.config = config if config is not None else DiagnosisHintsConfig()
+        self.calibration: HintCalibration | None = None
+        if self.config.calibrate:
+            self.calibration = HintCalibration(findings=len(vocabulary.abnormal), threshold=self.config.threshold)
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which a finding is named."""
+        if self.calibration is not None:
+            return float(self.calibration.named_from)
+        return 0.5 if self.config.threshold is None else self.config.threshold
 
     def forward(
         self,
@@ -68,13 +85,28 @@ class DiagnosisHints(nn.Module):
         with_records: bool = False,
     ) -> Evidence:
         """Give one line of words a study."""
-        rows = earlier["disease_queries"].state["probabilities"].tolist()
+        probabilities = earlier["disease_queries"].state["probabilities"].detach()
+        if self.calibration is not None:
+            present = self.calibration(probabilities[..., 0])
+            probabilities = torch.cat([present.unsqueeze(-1), probabilities[..., 1:].to(present.dtype)], dim=-1)
+        rows, threshold = probabilities.tolist(), self.threshold
         languages = (
             [study.language for study in batch.studies] if self.language is None else [self.language] * len(rows)
         )
+        found = [predicted_findings(row, self.vocabulary, threshold=threshold) for row in rows]
+        likely = [self._likely(row) for row in rows]
         words = [
-            finding_words(predicted_findings(row, self.vocabulary, threshold=self.threshold), self.vocabulary, language)
-            for row, language in zip(rows, languages, strict=True)
+            finding_words(findings, self.vocabulary, language, likely=unsure)
+            for findings, unsure, language in zip(found, likely, languages, strict=True)
         ]
         records = [{"kind": self.kind, "items": [{"words": text}]} for text in words] if with_records else []
         return Evidence(kind=self.kind, words=words, records=records)
+
+    def _likely(self, row: list[list[float]]) -> frozenset[str]:
+        """Findings whose probability does not reach what counts as sure."""
+        sure = self.config.sure
+        if sure is None:
+            return frozenset()
+        return frozenset(
+            finding.name for finding, (present, *_) in zip(self.vocabulary.abnormal, row, strict=True) if present < sure
+        )

@@ -68,14 +68,24 @@ class DiagnosisHintsConfig:
     """The predicted findings in words.
 
     Args:
-        threshold: probability from which a finding is named.
+        threshold: probability from which a finding is named; None fits it on the validation split, for F1.
+        sure: probability from which a finding is named without a word of doubt; None never doubts.
+        calibrate: fit the probabilities to the validation split (Platt scaling a finding).
     """
 
-    threshold: float = 0.5
+    threshold: float | None = 0.5
+    sure: float | None = None
+    calibrate: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.threshold < 1:
-            raise ValueError(f"threshold must lie between 0 and 1, not {self.threshold}")
+        for name in ("threshold", "sure"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < 1:
+                raise ValueError(f"{name} must lie between 0 and 1, not {value}")
+        if self.threshold is None and not self.calibrate:
+            raise ValueError("a threshold is fitted only where calibrate is true")
+        if self.sure is not None and self.threshold is not None and self.sure < self.threshold:
+            raise ValueError("sure must not be below threshold")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 from llmrg.findings.mention import Side
@@ -15,11 +15,16 @@ _SIDES: dict[str, dict[Side, str]] = {
     "en": {"left": "left ", "right": "right ", "bilateral": "bilateral "},
 }
 _NOTHING = {"zh": "未见异常", "en": "no abnormality"}
+_LIKELY = {"zh": "可能", "en": "likely "}
 _GLUE = {"zh": "；", "en": "; "}
 
 
 def finding_words(
-    findings: Mapping[str, Side | None], vocabulary: FindingVocabulary, language: Literal["zh", "en"]
+    findings: Mapping[str, Side | None],
+    vocabulary: FindingVocabulary,
+    language: Literal["zh", "en"],
+    *,
+    likely: Collection[str] = (),
 ) -> str:
     """Say which findings there are, in the order of the vocabulary.
 
@@ -27,14 +32,17 @@ def finding_words(
         findings: names of the findings with their sides.
         vocabulary: gives the words.
         language: of the words.
+        likely: names of the findings that are not sure; they are said so.
 
     Returns:
-        ``左侧胸腔积液；心影增大`` or ``left pleural effusion; cardiomegaly``; words for "nothing" where there is none.
+        ``左侧胸腔积液；可能心影增大`` or ``left pleural effusion; likely cardiomegaly``; words for "nothing" where
+        there is none.
     """
     said = []
     for finding in vocabulary.abnormal:
         if finding.name in findings:
             side = findings[finding.name]
             place = _SIDES[language][side] if finding.sided and side is not None else ""
-            said.append(place + (finding.zh if language == "zh" else finding.en))
+            doubt = _LIKELY[language] if finding.name in likely else ""
+            said.append(doubt + place + (finding.zh if language == "zh" else finding.en))
     return _GLUE[language].join(said) or _NOTHING[language]

@@ -161,7 +161,7 @@ def build_sources(
             sources.append(
                 DiagnosisHints(
                     vocabulary=get_vocabulary(encoder.config.vocabulary),
-                    threshold=config.evidence.diagnosis_hints.threshold,
+                    config=config.evidence.diagnosis_hints,
                 )
             )
         elif kind in MEMORIES:

@@ -27,6 +27,7 @@ from llmrg.systems.run import RunConfig, kept_artefacts, save_run
 from llmrg.training.artefact_locks import ArtefactLocks
 from llmrg.training.card import model_card
 from llmrg.training.folder import TrainingFolder
+from llmrg.training.hint_fit import calibrate_hints
 from llmrg.training.material import TrainingMaterial, read_material
 from llmrg.training.processes import alone, by_main_process, naming_lost_processes
 from llmrg.training.progress import ProgressReport
@@ -114,6 +115,7 @@ def _train(
     """Train the generator from the last checkpoint, if there is one, and save the run."""
     _seed(settings.seed)
     system = build_system(settings.system, settings.data, artefacts)
+    calibrate_hints(system, material, batch_size=settings.training.validation_batch_size, seed=settings.seed)
     long = system.count_long_reports(material.training)
     if long:
         logger.warning(
@@ -302,6 +304,7 @@ def _dry_run(settings: TrainConfig, material: TrainingMaterial, builder: StageBu
         with alone():  # each process in its own scratch folder
             artefacts = replace(builder, config=small, material=few).build_needed()
         system = build_system(small.system, small.data, artefacts)
+        calibrate_hints(system, few, batch_size=loop.validation_batch_size, seed=small.seed)
         trainer = build_trainer(
             system,
             _shown(small, few),

@@ -16,6 +16,7 @@ from llmrg.metrics.scores import Scores, score_reports
 from llmrg.metrics.variety import distinct_ratio
 from llmrg.studies.study import Language, Study
 from llmrg.systems.report_generator import ReportGenerator
+from llmrg.training.hint_fit import calibrate_hints
 from llmrg.training.material import TrainingMaterial
 
 __all__ = ["ReportValidation"]
@@ -37,6 +38,9 @@ FIGURES = (
 
 class ReportValidation:
     """Writes reports for validation studies and scores them against their references.
+
+    Where trunk and disease queries learn, calibrated hints are fitted to them anew before the writing; the checkpoint
+    of this evaluation holds that fit.
 
     Of a mixture the figures count all studies together (:func:`llmrg.metrics.pooling.pooled_figures`); the figures of
     each member stand beside them as ``MEMBER/FIGURE``.
@@ -64,6 +68,8 @@ class ReportValidation:
             process: this process's number.
             processes: how many share the work.
         """
+        if system.settings.tune_vision:  # what the hints rest on has changed since they were calibrated
+            calibrate_hints(system, self.material, batch_size=self.batch_size)
         together = processes > 1 and is_divided(system)
         own = list(self.studies)[process::processes]
         if together:  # every process runs the network equally often: short shares are filled up
