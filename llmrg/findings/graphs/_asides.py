@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from llmrg.findings.graphs._scanner import Token
 from llmrg.findings.graphs._terms import Terms
+from llmrg.findings.graphs._token import Token
 
 __all__ = ["is_background", "leave_out"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llmrg.findings.graphs._clauses import settle_clauses
 from llmrg.findings.graphs._head import Head
-from llmrg.findings.graphs._scanner import STEADY, Token
+from llmrg.findings.graphs._token import STEADY, Token
 
 __all__ = ["find_heads"]
 
@@ -351,7 +351,7 @@ class _Chains:
                 return False
             if token.role == "place":
                 break
-            if token.role not in ("shape", "degree", "disease", "normal"):
+            if token.role not in ("shape", "degree", "disease", "normal") and token.text != ",":
                 return False
             before = token
         else:

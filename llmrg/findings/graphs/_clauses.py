@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmrg.findings.graphs._head import Head
-from llmrg.findings.graphs._scanner import STEADY, Token
+from llmrg.findings.graphs._token import STEADY, Token
 
 __all__ = ["settle_clauses"]
 

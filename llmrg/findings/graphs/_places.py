@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmrg.findings.graphs._head import Head
-from llmrg.findings.graphs._scanner import Token
+from llmrg.findings.graphs._token import Token
 
 __all__ = ["PlaceEdges", "find_places"]
 
@@ -55,7 +55,7 @@ class _Places:
         for head in self._heads:
             if self._tokens[head.token].role == "margin":
                 continue
-            places = self._own(head) or self._behind(head) if not self._zh else []
+            places = [] if self._zh else self._own(head) or self._told(head) or self._behind(head)
             places = places or self._subject(head) or (self._behind(head) if self._zh else [])
             if not places:
                 places = self._carried(head)
@@ -154,6 +154,7 @@ class _Places:
     def _own(self, head: Head) -> list[int]:
         """Return the adjectives of place of an English noun phrase, or what an attributive state stands before."""
         if head.own_places:
+            head.own_places = list(dict.fromkeys(one for place in head.own_places for one in self._groups[place]))
             return self._combine(head.own_places, self._further(head.own_places[-1]))
         found: list[int] = []
         if self._tokens[head.token].role in ("disease", "change", "normal"):
@@ -173,6 +174,13 @@ class _Places:
         self._adjectives.update(found)
         behind = self._behind(head, sides=True)
         return self._combine(found, behind)
+
+    def _told(self, head: Head) -> list[int]:
+        """Return the place in front that a state tells of: trachea deviated by a mass in the right lung."""
+        own = self._tokens[head.token]
+        before = self._tokens[head.token - 1] if head.token else None
+        alone = before is not None and before.role == "place" and before.clause == own.clause
+        return self._subject(head) if own.role in ("disease", "normal") and alone else []
 
     def _further(self, place: int) -> list[int]:
         """Return the place that a preposition joins to a place: blunted angle on the right."""

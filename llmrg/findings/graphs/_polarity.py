@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from llmrg.findings.graphs._head import Head
-from llmrg.findings.graphs._scanner import Token
+from llmrg.findings.graphs._token import Token
 
 __all__ = ["apply_denials", "apply_hedges"]
 

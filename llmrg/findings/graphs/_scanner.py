@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
 
-from llmrg.findings.graphs._terms import PLACE_PARTS, Role, Terms, Word
+from llmrg.findings.graphs._neighbours_en import settle_english
+from llmrg.findings.graphs._terms import PLACE_PARTS, Terms, Word
+from llmrg.findings.graphs._token import Token
 from llmrg.findings.graphs._words_zh import LUNG_TERMS
 
-__all__ = ["STEADY", "Token", "scan"]
+__all__ = ["scan"]
 
-STEADY = frozenset(
-    {"stable", "unchanged", "similar", "same", "constant", "unaltered", "static", "稳定", "相仿", "同前"}
-    | {"变化不大", "无变化", "无明显变化", "无显著变化", "未见变化", "未见明显变化", "未见明显改变", "无明显改变"}
-    | {f"no{kind} change" for kind in ("", " significant", " interval", " significant interval", " definite")}
-    | {f"no{kind} change in" for kind in ("", " significant", " interval", " significant interval", " definite")}
-)
-"""States that say that nothing has changed: of a lesion they decide nothing."""
-_TOWARDS = frozenset({"to", "to the", "toward", "towards", "from"})
-_MOVED = ("shift", "deviat", "displac", "midline shift")
 
 _AREA = ("区", "区域")
 _UNFINISHED_ZH = frozenset("上中下前后内外左右")
@@ -63,28 +56,6 @@ _CUES = {"而非": (1, 0), "并非": (1, 0), "with no": (5, 0)}
 _SEPARATE = ({"纵隔", "气管"}, {"纵隔", "心影"}, {"纵隔影", "气管"}, {"胸廓", "气管"}, {"膈肌", "肋膈角"})
 """Organs that are two places even where no list mark parts them."""
 _TAILS = (" in size", " in extent", " in")
-_CHEST_FILMS = ("chest radiograph", "chest x-ray", "chest xray", "chest film")
-
-
-@dataclass(slots=True)
-class Token:
-    """A word, phrase or place of a sentence.
-
-    Args:
-        role: what it does.
-        start: offset in the sentence.
-        end: offset behind it.
-        text: its characters, lower case.
-        region: of a place, that of its organ (empty: a bare side or zone); of a lesion, where it is found.
-        clause: number of its clause.
-    """
-
-    role: Role
-    start: int
-    end: int
-    text: str
-    region: str = ""
-    clause: int = 0
 
 
 def scan(sentence: str, terms: Terms) -> list[Token]:
@@ -96,7 +67,7 @@ def scan(sentence: str, terms: Terms) -> list[Token]:
     """
     tokens = _places(_entries(sentence, terms), sentence, terms.language == "zh")
     if terms.language == "en":
-        _settle_english(tokens)
+        settle_english(tokens)
     clause = 0
     for token in tokens:
         if token.role in ("comma", "end") or (terms.language == "en" and _starts_clause(token)):
@@ -109,30 +80,9 @@ def _starts_clause(token: Token) -> bool:
     return token.role == "stop" or token.text in ("without", "with no")
 
 
-def _settle_english(tokens: list[Token]) -> None:
-    """Decide the words whose role hangs on their neighbours."""
-    for before, token, after in zip([None, *tokens], tokens, [*tokens[1:], None], strict=False):
-        if token.text == "but" and before and after and after.role in ("change", "degree", "normal"):
-            # enlarged but stable, persistent but resolving
-            plain = before.role in ("change", "degree", "disease", "normal")
-            token.role = "skip" if plain and (after.role != "normal" or after.text in STEADY) else token.role
-        elif token.text == "compression" and after and after.text.startswith("fracture"):
-            token.role = "degree"
-        elif token.role == "skip" and token.text in _CHEST_FILMS and before and before.role == "normal":
-            token.role, token.region, token.end, token.text = "place", "wall", token.start + len("chest"), "chest"
-        elif token.role == "place" and before and before.text in _TOWARDS and _moved(tokens, before):
-            # shift to the right: a direction, no place
-            token.role = "skip" if token.text in ("left", "right", "left side", "right side") else token.role
-
-
-def _moved(tokens: list[Token], preposition: Token) -> bool:
-    front = [one for one in tokens if one.end <= preposition.start and one.role not in ("skip", "of", "place")]
-    return bool(front) and front[-1].text.startswith(_MOVED)
-
-
 def _entries(sentence: str, terms: Terms) -> list[Token]:
     """Return the longest entries from left to right."""
-    symbols = [(match.group(), match.start(), match.end()) for match in terms.symbols.finditer(sentence)]
+    symbols = [piece for match in terms.symbols.finditer(sentence) for piece in _pieces(match, terms)]
     numbers = {match.start(): match.end() for match in terms.numbers.finditer(sentence)}
     chinese = terms.language == "zh"
     glue = "" if terms.language == "zh" else " "
@@ -163,6 +113,16 @@ def _entries(sentence: str, terms: Terms) -> list[Token]:
             size -= 1
         place += size or 1
     return tokens
+
+
+def _pieces(match: re.Match[str], terms: Terms) -> list[tuple[str, int, int]]:
+    """Return a symbol, or the parts of a word with hyphens that no entry begins with."""
+    symbol, start = match.group(), match.start()
+    if terms.language == "zh" or "-" not in symbol or symbol in terms.longest or symbol in ("-", "--"):
+        return [(symbol, start, match.end())]
+    pieces = [(part.group(), start + part.start(), start + part.end()) for part in re.finditer(r"[^-]+|-", symbol)]
+    known = [piece for piece in pieces if piece[0] in terms.longest and piece[0] != "-"]
+    return [piece for piece in pieces if piece[0] != "-"] if len(known) > 1 else [(symbol, start, match.end())]
 
 
 def _token(word: Word, key: str, start: int, end: int, sentence: str, chinese: bool) -> Token:

@@ -51,7 +51,8 @@ _PLACES: tuple[tuple[Role, str, str], ...] = (
         heart cardiac cardiopericardial cardiomediastinal cardio-mediastinal cardiothoracic_ratio pericardium
         pericardial left_ventricle right_ventricle left_atrium right_atrium left_ventricular right_ventricular
         left_atrial right_atrial ventricle ventricular atrium atrial atrial_appendage cardiac_apex
-        cardiopulmonary cardiothoracic cardiac_shadow heart_shadow cardiorespiratory""",
+        cardiopulmonary cardiothoracic mitral_valve aortic_valve tricuspid_valve mitral_annulus mitral_annular
+        cardiac_shadow heart_shadow cardiorespiratory""",
     ),
     (
         "organ",
@@ -130,18 +131,19 @@ _DEVICES = """
         cardiac_pacer lead(s) icd aicd defibrillator(s) generator pacemaker_generator sternotomy_wire(s)
         sternal_wire(s) median_sternotomy_wire(s) cerclage_wire(s) wire(s) surgical_clip(s) clip(s) stent(s)
         coronary_stent(s) bronchial_stent(s) aortic_stent(s) valve_replacement(s) prosthetic_valve(s)
-        mechanical_valve(s) aortic_valve_replacement mitral_valve_replacement valve_prosthesis cardiac_valve
-        device(s) implant(s) implantable_device(s) vascular_line(s) catheter_fragment(s) biliary_stent(s)
-        tracheal_tube(s) breathing_tube icd_lead(s) dual_lumen_catheter midline_catheter surgical_hardware
-        surgical_material embolization_material sternal_suture_wire(s) sternal_suture(s) surgical_drain(s)
-        biliary_drain bypass_clips skin_staples prosthetic_heart_valve hardware fusion_hardware spinal_hardware
-        fixation_hardware orthopedic_hardware screw(s) plate(s) rod(s) spinal_rods anchor(s) prosthesis
-        arthroplasty shunt shunt_catheter(s) vp_shunt ventriculoperitoneal_shunt intra-aortic_balloon_pump
-        balloon_pump iabp loop_recorder surgical_staple(s) suture(s) suture_line staple_line staple(s) stimulator
-        electrode(s) ekg_lead(s) monitoring_lead(s) ecg_lead(s) support_device(s) monitoring_device(s)
-        medical_device(s) cannula foley embolization_coil(s) coil(s) brace foreign_body foreign_bodies
-        nasoenteric_tube(s) impella ecmo_cannula vagal_nerve_stimulator vascular_stent(s) airway_stent
-        central_venous_access_device vascular_catheter(s) indwelling_catheter gastrostomy"""
+        mechanical_valve(s) prosthetic_mitral_valve prosthetic_aortic_valve aortic_valve_replacement
+        mitral_valve_replacement valve_prosthesis cardiac_valve device(s) implant(s) implantable_device(s)
+        vascular_line(s) catheter_fragment(s) biliary_stent(s) tracheal_tube(s) breathing_tube icd_lead(s)
+        dual_lumen_catheter midline_catheter surgical_hardware surgical_material embolization_material
+        sternal_suture_wire(s) sternal_suture(s) surgical_drain(s) biliary_drain bypass_clips skin_staples
+        prosthetic_heart_valve hardware fusion_hardware spinal_hardware fixation_hardware orthopedic_hardware
+        screw(s) plate(s) rod(s) spinal_rods anchor(s) prosthesis arthroplasty shunt shunt_catheter(s) vp_shunt
+        ventriculoperitoneal_shunt intra-aortic_balloon_pump balloon_pump iabp loop_recorder surgical_staple(s)
+        suture(s) suture_line staple_line staple(s) stimulator electrode(s) ekg_lead(s) monitoring_lead(s)
+        ecg_lead(s) support_device(s) monitoring_device(s) medical_device(s) cannula foley embolization_coil(s)
+        coil(s) brace foreign_body foreign_bodies nasoenteric_tube(s) impella ecmo_cannula vagal_nerve_stimulator
+        vascular_stent(s) airway_stent central_venous_access_device vascular_catheter(s) indwelling_catheter
+        gastrostomy"""
 
 _OBSERVATIONS: tuple[tuple[Role, str, str], ...] = (
     ("lesion", "device", _DEVICES),
@@ -181,17 +183,17 @@ _OBSERVATIONS: tuple[tuple[Role, str, str], ...] = (
         bronchopneumonia pneumonitis infection(s) airspace_disease air-space_disease air_space_disease
         airspace_process alveolar_process bronchiectasis bronchitis bronchiolitis air_bronchogram(s) volume_loss
         malignancy neoplasm metastasis metastases metastatic_disease tumor(s) tumour(s) carcinoma cancer bulla
-        bullae bleb(s) pneumatocele(s) honeycombing interstitial_change(s) interstitial_disease
-        interstitial_lung_disease interstitial_pattern interstitial_process reticulation(s) kerley_b_line(s)
-        kerley_line(s) kerley_a_line(s) septal_line(s) septal_thickening cuffing air_trapping lobar_collapse
-        segmental_collapse subsegmental_collapse lobar_atelectasis segmental_atelectasis subsegmental_atelectasis
-        loss aspiration_pneumonia aspiration_pneumonitis croup ards respiratory_distress_syndrome
-        hyaline_membrane_disease meconium_aspiration bronchopulmonary_dysplasia copd obstructive_disease
-        obstructive_lung_disease obstructive_pulmonary_disease chronic_obstructive_pulmonary_disease
-        reactive_airway(s)_disease small_airways_disease aspiration contusion(s) hemorrhage abscess(es)
-        sarcoidosis asbestosis silicosis granulomatous_disease cephalization redistribution
-        vascular_redistribution infarct infarction pulmonary_embolism hypoventilation underinflation
-        hypoinflation under-aeration""",
+        bullae emphysematous bronchiectatic bleb(s) pneumatocele(s) honeycombing interstitial_change(s)
+        interstitial_disease interstitial_lung_disease interstitial_pattern interstitial_process reticulation(s)
+        kerley_b_line(s) kerley_line(s) kerley_a_line(s) septal_line(s) septal_thickening cuffing air_trapping
+        lobar_collapse segmental_collapse subsegmental_collapse lobar_atelectasis segmental_atelectasis
+        subsegmental_atelectasis loss aspiration_pneumonia aspiration_pneumonitis croup ards
+        respiratory_distress_syndrome hyaline_membrane_disease meconium_aspiration bronchopulmonary_dysplasia
+        copd obstructive_disease obstructive_lung_disease obstructive_pulmonary_disease
+        chronic_obstructive_pulmonary_disease reactive_airway(s)_disease small_airways_disease aspiration
+        contusion(s) hemorrhage abscess(es) sarcoidosis asbestosis silicosis granulomatous_disease cephalization
+        redistribution vascular_redistribution infarct infarction pulmonary_embolism hypoventilation
+        underinflation hypoinflation under-aeration""",
     ),
     (
         "lesion",
@@ -328,7 +330,7 @@ _CUES: tuple[tuple[Role, str, str], ...] = (
     (
         "gone",
         "",
-        "resolved cleared disappeared removed resolution removal extubated",
+        "resolved cleared disappeared removed resolution removal extubated extubation",
     ),
     (
         "emphasis",
@@ -351,10 +353,11 @@ _CUES: tuple[tuple[Role, str, str], ...] = (
     (
         "at",
         "",
-        """in at within on over overlying throughout along involving above below beneath under near adjacent_to
-        projecting_over projects_over superimposed_over in_the_region_of near_the into about
-        abutting around across through toward towards underneath inferior_to superior_to from to_the
-        projecting_within""",
+        """
+        in at within on over overlying throughout along involving above below beneath under near adjacent_to
+        projecting_over projects_over superimposed_over behind posterior_to anterior_to lateral_to medial_to
+        beyond in_the_region_of near_the into about abutting around across through toward towards underneath
+        inferior_to superior_to from to_the projecting_within""",
     ),
     ("of", "", "of"),
     (

@@ -255,32 +255,9 @@ _OBSERVATIONS: tuple[tuple[Role, str, str], ...] = (
     ),
 )
 
-_MOVES = " ".join(
-    f"向{where}{moved}"
-    for where in [
-        "左下",
-        "右下",
-        "左上",
-        "右上",
-        "两侧",
-        "双侧",
-        "内",
-        "外侧",
-        "左",
-        "右",
-        "左侧",
-        "右侧",
-        "健侧",
-        "患侧",
-        "对侧",
-        "上",
-        "下",
-        "前",
-        "后",
-        "外",
-    ]
-    for moved in ["移位", "偏移", "移", "偏", "突出", "推移", "膨隆", "侧弯", "扩大", "增大", "凸出", "凸"]
-)
+_TOWARDS = """左下 右下 左上 右上 两侧 双侧 内 外侧 左 右 左侧 右侧 健侧 患侧 对侧 上 下 前 后 外"""
+_MOVED = """移位 偏移 移 偏 突出 推移 膨隆 侧弯 扩大 增大 凸出 凸"""
+_MOVES = " ".join(f"向{where}{moved}" for where in _TOWARDS.split() for moved in _MOVED.split())
 
 _CUES: tuple[tuple[Role, str, str], ...] = (
     ("end", "", "。 ； ; ！ ! ？ ? \n"),

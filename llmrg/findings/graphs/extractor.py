@@ -12,8 +12,9 @@ from llmrg.findings.graphs._chains import find_heads
 from llmrg.findings.graphs._head import Head
 from llmrg.findings.graphs._places import find_places
 from llmrg.findings.graphs._polarity import apply_denials, apply_hedges
-from llmrg.findings.graphs._scanner import STEADY, Token, scan
+from llmrg.findings.graphs._scanner import scan
 from llmrg.findings.graphs._terms import Terms
+from llmrg.findings.graphs._token import STEADY, Token
 from llmrg.findings.graphs._words_en import ENGLISH_TERMS
 from llmrg.findings.graphs._words_zh import CHINESE_TERMS
 from llmrg.findings.graphs.graph import Entity, EntityKind, GraphExtractor, Language, Relation, ReportGraph
