@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from llmrg.errors import UserError
 from llmrg.version import __version__
@@ -26,6 +26,7 @@ __all__ = [
     "MANIFEST",
     "Manifest",
     "atomic_directory",
+    "atomic_file",
     "file_hash",
     "is_complete",
     "read_manifest",
@@ -145,6 +146,27 @@ def atomic_directory(target: str | Path) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def atomic_file(path: str | Path, *, encoding: str = "utf-8") -> Iterator[IO[str]]:
+    """Open a text file for writing that appears under its name only when the block ends without an error.
+
+    Line ends are written as they are given.
+
+    Args:
+        path: of the file; its folder is made where it is not there.
+        encoding: of the text.
+
+    Raises:
+        UserError: a folder that cannot be written.
+        OSError: a full disk; nothing is left behind.
+    """
+    handle, temporary = _open_beside(Path(path))
+    with _replacing(Path(path), temporary), os.fdopen(handle, "w", encoding=encoding, newline="") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file whole or not at all (temporary name, flush, rename).
 
@@ -152,13 +174,9 @@ def write_text(path: str | Path, text: str) -> None:
         UserError: a folder that cannot be written.
         OSError: a full disk; nothing is left behind.
     """
-    path, content = Path(path), text.encode("utf-8")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = _temporary(path)
-    except OSError as error:
-        raise UserError(f"Cannot write here: {error.strerror}", where=str(path.parent)) from error
-    _fill(handle, Path(name), path, content)
+    content = text.encode("utf-8")  # a text that cannot be encoded leaves nothing behind
+    handle, temporary = _open_beside(Path(path))
+    _fill(handle, temporary, Path(path), content)
 
 
 def write_bytes(path: str | Path, content: bytes | memoryview) -> None:
@@ -171,16 +189,31 @@ def write_bytes(path: str | Path, content: bytes | memoryview) -> None:
     _fill(handle, Path(name), Path(path), content)
 
 
+def _open_beside(path: Path) -> tuple[int, Path]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = _temporary(path)
+    except OSError as error:
+        raise UserError(f"Cannot write here: {error.strerror}", where=str(path.parent)) from error
+    return handle, Path(name)
+
+
 def _temporary(path: Path) -> tuple[int, str]:
     return tempfile.mkstemp(prefix=f".tmp-{path.name}-", dir=path.parent)
 
 
 def _fill(handle: int, temporary: Path, path: Path, content: bytes | memoryview) -> None:
+    with _replacing(path, temporary), os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _replacing(path: Path, temporary: Path) -> Iterator[None]:
+    """Let a temporary file take the place of ``path`` at the end, or vanish."""
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield
         temporary.chmod(0o644)
         os.replace(temporary, path)
     except BaseException:

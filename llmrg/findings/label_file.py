@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
+from llmrg.artefacts import atomic_file
 from llmrg.errors import UserError
 from llmrg.findings._report_rows import detect_encoding, open_rows
 from llmrg.findings.labeler import Labeler, get_labeler
@@ -100,7 +98,7 @@ def label_file(request: LabelFile, *, progress: Callable[[int], None] | None = N
     file.check_new(columns)
     counts = {name: Counter[str]() for name in vocabulary.names}
     rows = empty = 0
-    with _whole_file(request.out, encoding) as out:
+    with atomic_file(request.out, encoding=encoding) as out:
         file.start(out, columns)
         for row in file.rows():
             text = row.text()
@@ -167,24 +165,3 @@ def _values(
         if request.severity and not finding.normal:
             values[f"{name}{space}severity"] = mention.severity if mention else None
     return values
-
-
-@contextmanager
-def _whole_file(path: Path, encoding: str) -> Iterator[IO[str]]:
-    """Open a file for writing that appears under its name only when all of it is written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".tmp-{path.name}-", dir=path.parent)
-    except OSError as error:
-        raise UserError(f"Cannot write here: {error.strerror}", where=str(path.parent)) from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding=encoding, newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

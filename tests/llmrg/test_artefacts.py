@@ -18,6 +18,7 @@ from llmrg.artefacts import (
     MANIFEST,
     Manifest,
     atomic_directory,
+    atomic_file,
     file_hash,
     is_complete,
     read_manifest,
@@ -160,6 +161,19 @@ def test_text_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         write_text(tmp_path / "sub" / "a.txt", "other")
     assert (tmp_path / "sub" / "a.txt").read_bytes() == "肺\n".encode()
     assert leftovers(tmp_path / "sub") == []
+
+
+def test_a_file_appears_when_all_of_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "rows.csv"
+    with atomic_file(path, encoding="gb18030") as file:
+        file.write("气胸\r\n")
+        assert not path.exists()
+    assert path.read_bytes() == "气胸\r\n".encode("gb18030")
+    with pytest.raises(ZeroDivisionError), atomic_file(path) as file:
+        file.write("half")
+        raise ZeroDivisionError
+    assert path.read_bytes() == "气胸\r\n".encode("gb18030")
+    assert [one.name for one in path.parent.iterdir()] == ["rows.csv"]
 
 
 def test_a_place_that_cannot_be_written_is_one_message(tmp_path: Path) -> None:

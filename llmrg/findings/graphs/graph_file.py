@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, get_args
+from typing import Any, get_args
 
+from llmrg.artefacts import atomic_file
 from llmrg.errors import UserError
 from llmrg.findings._report_rows import detect_encoding, open_rows
 from llmrg.findings.graphs.extractor import get_extractor
@@ -117,7 +115,7 @@ def graph_file(
         raise UserError("The output is a folder", where=str(request.out), next_step="name a file")
     entities, relations, keywords = Counter[str](), Counter[str](), Counter[str]()
     rows = empty = 0
-    with _whole_file(request.out) as out:
+    with atomic_file(request.out) as out:
         for id_, text, graph in _graphs(extractor, _reports(request, encoding)):
             pairs = keyword_pairs(graph, language)
             line: dict[str, Any] = {} if id_ is None else {"id": id_}
@@ -186,24 +184,3 @@ def _language(language: str) -> Language:
     if language == "en":
         return "en"
     raise UserError("No graph extractor for this language", allowed=("zh", "en"), got=language)
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[IO[str]]:
-    """Open a file for writing that appears under its name only when all of it is written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".tmp-{path.name}-", dir=path.parent)
-    except OSError as error:
-        raise UserError(f"Cannot write here: {error.strerror}", where=str(path.parent)) from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
