@@ -23,7 +23,7 @@ _OF_ANYTHING = frozenset(
 _OF_ORGANS = frozenset({"位置", "轮廓", "position"})
 """Margin nouns that tell of an organ where their clause names one."""
 _PRESSED = frozenset({"受压", "压缩", "被动"})
-_COLLAPSED = frozenset({"不张", "膨胀不全", "膨胀不良", "肺不张"})
+_COLLAPSED = frozenset({"不张", "膨胀不全", "膨胀不良", "肺不张", "萎陷", "塌陷"})
 _GROWTH = frozenset({"enlargement", "widening", "expansion"})
 _BORDERLINE = frozenset({"borderline", "临界"})
 """A degree in front of a state, else a state in doubt."""
@@ -393,7 +393,8 @@ class _Chains:
         if self._goes_on and self._tokens[head.token].clause != token.clause:
             quiet = token.role == "change" or token.text in STEADY or self._tokens[head.token].region == "device"
             return [head] if quiet and self._tells_lesion() else []
-        return [head] if self._verb and not any(one.role == "list" for one in between) else []
+        lists = [one for one in between if one.role == "list" and not (token.role == "change" and one.text == "to")]
+        return [head] if self._verb and not lists else []
 
     def _take_gone(self, index: int) -> None:
         following = self._tokens[index + 1] if index + 1 < len(self._tokens) else None

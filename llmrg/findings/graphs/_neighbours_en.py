@@ -25,6 +25,10 @@ def settle_english(tokens: list[Token]) -> None:
             # enlarged but stable, persistent but resolving
             plain = before.role in ("change", "degree", "disease", "normal")
             token.role = "skip" if plain and (after.role != "normal" or after.text in STEADY) else token.role
+        elif token.text == "worse" and (after is None or after.role not in ("place", "at", "skip")):
+            token.role = "change"
+        elif token.text == "soft tissue" and after and after.text.startswith(("mass", "densit", "nodul", "opacit")):
+            token.role = "shape"
         elif token.text == "compression" and after and after.text.startswith("fracture"):
             token.role = "degree"
         elif token.role == "skip" and token.text in _CHEST_FILMS and before and before.role == "normal":

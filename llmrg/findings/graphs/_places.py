@@ -140,6 +140,7 @@ class _Places:
             and rest[0] is self._tokens[index]
             and rest[1].role == "degree"
             and rest[1].text in _STRONGER
+            and rest[1].start - rest[0].end <= 1
         )
 
     def _whole(self, index: int) -> int | None:

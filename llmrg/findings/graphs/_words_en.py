@@ -169,7 +169,8 @@ _OBSERVATIONS: tuple[tuple[Role, str, str], ...] = (
         kyphoscoliosis dextroscoliosis levoscoliosis spondylosis osteophyte(s) osteophytosis osteophyte_formation
         degenerative_disc_disease degenerative_disease arthritis osteoarthritis arthropathy osteopenia
         osteoporosis demineralization dislocation subluxation spurring degenerative_spurring dish callus
-        bony_destruction syndesmophytes wedging compression_deformity compression_deformities""",
+        destruction erosion(s) bony_destruction syndesmophytes wedging compression_deformity
+        compression_deformities""",
     ),
     (
         "lesion",
@@ -393,6 +394,7 @@ _NUMBERS = re.compile(
 
 _HEDGES = re.compile(
     r"(?P<unc_after>(?:can ?not|could not|can't|not)(?: be)?(?: \w+){0,2}? (?:excluded|ruled out)"
+    r"|(?:difficult|hard) to (?:exclude|rule out)"
     r"|(?:is|are|remains?) (?:also )?(?:possible|suspected|questioned|likely|probable|a consideration|of concern)|\?)"
     r"|(?P<unc>(?:can ?not|could not|can't|unable to)(?: be)?(?: \w+){0,2}? (?:exclude"
     r"|rule out)|possib\w+|\bmay\b|\bmight\b"
