@@ -124,6 +124,9 @@ class Backbone(nn.Module):
         views = torch.zeros_like(view_mask, dtype=torch.long) if views is None else views
         found = self.feature_map(pixels[view_mask])
         _, height, width, depth = found.shape
+        # Before positions are added: the trunk's own vector does not know of them.
+        summary = getattr(self.trunk, "global_vectors", None)
+        global_vectors = None if summary is None else _by_view(summary(found), view_mask)
         if self.positions is not None:
             found = self.positions(found, views[view_mask])
         maps = found.new_zeros(batch, count, height, width, depth)
@@ -138,7 +141,15 @@ class Backbone(nn.Module):
             pooled=pooled,
             grid=(count, height, width),
             view=views.repeat_interleave(height * width, dim=1),
+            global_vectors=global_vectors,
         )
+
+
+def _by_view(vectors: Tensor, view_mask: Tensor) -> Tensor:
+    """Put vectors of the films that exist [N, D] at their places [B, V, D]."""
+    placed = vectors.new_zeros(*view_mask.shape, vectors.shape[-1])
+    placed[view_mask] = vectors
+    return placed
 
 
 def build_backbone(config: BackboneConfig, *, image_size: int) -> Backbone:

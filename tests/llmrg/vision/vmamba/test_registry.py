@@ -72,6 +72,22 @@ def test_a_backbone_takes_the_names() -> None:
         build_backbone(BackboneConfig(architecture="vmanba_base"), image_size=224)
 
 
+def test_the_global_vectors_of_a_study_do_not_know_positions_or_absent_films() -> None:
+    config = BackboneConfig(architecture="vmamba_micro", options={"width": 8, "depths": [1, 1]}, channels=1)
+    backbone = build_backbone(config, image_size=32).eval()
+    films = torch.rand(2, 3, 1, 32, 32)
+    mask = torch.tensor([[True, False, True], [False, True, False]])
+    vectors = backbone(films, mask).global_vectors
+    assert vectors.shape == (2, 3, 16) and (vectors[~mask] == 0).all()
+    maps = backbone.feature_map(films[mask])
+    own = torch.nn.functional.layer_norm(maps, (16,)).mean((1, 2))
+    torch.testing.assert_close(vectors[mask], own)
+    torch.nn.init.ones_(backbone.positions.rows)
+    torch.testing.assert_close(backbone(films, mask).global_vectors, vectors)
+    plain = build_backbone(BackboneConfig(architecture="arm_micro", options={"width": 16, "depth": 1}), image_size=32)
+    assert plain(films, mask).global_vectors is None
+
+
 def test_mistakes_are_named() -> None:
     with pytest.raises(UserError, match="Unknown VMamba trunk 'vmamba_huge'"):
         build_vmamba_trunk("vmamba_huge", image_size=224, channels=3)
