@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from llmrg.errors import UserError
+from llmrg.language.chat_template import starts_with_space
 from llmrg.language.context import clean_prompt_text
 from llmrg.language.llm import IGNORED, LanguageModel, positions
-from llmrg.language.prompt import PromptConfig, Segment, fill, resolve_template
-from llmrg.language.token_space import encode_ordinary
+from llmrg.language.prompt import PromptConfig, Segment, fill, resolve_template, takes_chat
+from llmrg.language.token_space import encode_ordinary, encode_words
 
 __all__ = ["Assembled", "EncodedReports", "PromptAssembler", "encode_reports"]
 
@@ -113,14 +114,21 @@ class PromptAssembler:
         self._model = language_model
         self.prompt = prompt
         self.by_language = dict(by_language or {})
+        tokenizer = language_model.tokenizer
+        prompts = {"": prompt, **self.by_language}
+        self._prefix = list(language_model.prefix_ids)
+        prefix = "".join(tokenizer.convert_ids_to_tokens(self._prefix))
         self._segments = {
-            language: resolve_template(given, language_model.tokenizer)
-            for language, given in {"": prompt, **self.by_language}.items()
+            language: _without_prefix(resolve_template(given, tokenizer), prefix) for language, given in prompts.items()
         }
-        added = language_model.tokenizer.added_tokens_decoder.values()
-        self._special = sorted({str(token) for token in added} | set(language_model.tokenizer.all_special_tokens))
-        self._literals: dict[str, list[int]] = {}
-        self._bos = {language: self._leading_bos(segments) for language, segments in self._segments.items()}
+        self._ends = {
+            language: language_model.turn_end_id if takes_chat(given, tokenizer) else language_model.eos_token_id
+            for language, given in prompts.items()
+        }
+        self._spaced = starts_with_space(tokenizer)
+        added = tokenizer.added_tokens_decoder.values()
+        self._special = sorted({str(token) for token in added} | set(tokenizer.all_special_tokens))
+        self._literals: dict[tuple[str, bool], list[int]] = {}
 
     def prompt_of(self, language: str) -> PromptConfig:
         """Return the prompt of studies in a language."""
@@ -170,7 +178,7 @@ class PromptAssembler:
             reports = encode_reports(self._model.tokenizer, reports, max_tokens=max_report_tokens)
         if reports.ids.shape[0] != len(texts):
             raise ValueError(f"{reports.ids.shape[0]} reports for {len(texts)} studies")
-        ids, written = reports.ids.to(self._model.device), reports.mask.to(self._model.device)
+        ids, written = self._closed(reports, languages).to(self._model.device), reports.mask.to(self._model.device)
         mask = torch.cat([prompt_mask, written], dim=1)
         ignored = torch.full(prompt_mask.shape, IGNORED, device=self._model.device)
         return Assembled(
@@ -202,14 +210,19 @@ class PromptAssembler:
         pieces: list[list[list[int] | Tensor]] = []
         for row, (study_texts, language) in enumerate(zip(texts, languages, strict=True)):
             values, key = self._values(study_texts, language), self._key(language)
-            bos = self._bos[key]
-            study: list[list[int] | Tensor] = [[] if bos is None else [bos]]
+            study: list[list[int] | Tensor] = [self._prefix]
+            continues, space = False, ""
             for segment in self._segments[key]:
                 if segment.source is not None:
                     vectors, mask = sources[segment.source]
                     study.append(vectors[row][mask[row].bool()].to(device=device, dtype=dtype))
-                else:
-                    study.append(self._ids(segment.names, fill(segment, values)))
+                    continues, space = False, ""
+                elif text := fill(segment, values):
+                    text = space + text
+                    # Such a tokenizer writes a space together with the word after it: here, or in the report.
+                    space = " " if self._spaced and len(text) > 1 and text.endswith(" ") else ""
+                    study.append(self._ids(segment.names, text.removesuffix(space), continues=continues))
+                    continues = True
             pieces.append(study)
         words = [piece for study in pieces for piece in study if isinstance(piece, list)]
         flat = torch.tensor([token for piece in words for token in piece], dtype=torch.long, device=device)
@@ -228,19 +241,28 @@ class PromptAssembler:
             for name, text in {"instruction": prompt.instruction, **texts}.items()
         }
 
-    def _ids(self, names: Sequence[str], text: str) -> list[int]:
+    def _ids(self, names: Sequence[str], text: str, *, continues: bool) -> list[int]:
         """Tokenise a segment's words; special tokens count in the configuration's own words only."""
-        if not text:
-            return []
+        continues = continues and self._spaced
         if names:
-            return encode_ordinary(self._model.tokenizer, text)
-        if text not in self._literals:
-            self._literals[text] = list(self._model.tokenizer(text, add_special_tokens=False).input_ids)
-        return self._literals[text]
+            return encode_words(self._model.tokenizer, text, ordinary=True, continues=continues)
+        key = (text, continues)
+        if key not in self._literals:
+            self._literals[key] = encode_words(self._model.tokenizer, text, continues=continues)
+        return self._literals[key]
 
-    def _leading_bos(self, segments: Sequence[Segment]) -> int | None:
-        bos = self._model.bos_token_id
-        first = segments[0]
-        if bos is None or (first.text is not None and first.text.startswith(str(self._model.tokenizer.bos_token))):
-            return None
-        return bos
+    def _closed(self, reports: EncodedReports, languages: Sequence[str]) -> Tensor:
+        """Report ids ``[B, R]``, closed as the prompt of their language has it."""
+        ends = torch.tensor([self._ends[self._key(language)] for language in languages], device=reports.ids.device)
+        last = (reports.mask.sum(dim=1) - 1).clamp_min(0).unsqueeze(1)
+        ids, here = reports.ids, reports.ids.gather(1, last).squeeze(1)
+        return ids.scatter(1, last, torch.where(here == self._model.eos_token_id, ends, here).unsqueeze(1))
+
+
+def _without_prefix(segments: tuple[Segment, ...], prefix: str) -> tuple[Segment, ...]:
+    """Take the tokens that every text starts with from a prompt's own words (chat templates write them out)."""
+    first = segments[0].text
+    if not prefix or first is None or not first.startswith(prefix):
+        return segments
+    rest = first.removeprefix(prefix)
+    return (*((Segment(text=rest),) if rest else ()), *segments[1:])

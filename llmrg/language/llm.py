@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from typing import Any, Self, cast
 
 import torch
-from peft import LoraConfig, TaskType, get_peft_model
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
+from llmrg.artefacts import text_hash
 from llmrg.errors import UserError
+from llmrg.language._adapters import tuned
+from llmrg.language.chat_template import prefix_ids, turn_end
 from llmrg.language.decoding import GeneratedTokens, OnToken, decode_tokens
 from llmrg.language.divided import full_size, is_divided, largest_of_all, put_tensors, whole_copies
 from llmrg.language.loading import load_causal_model, load_tokenizer, weights_reference
@@ -54,8 +56,10 @@ class LanguageModel(nn.Module):
             network = load_causal_model(config)
         self._tokenizer = tokenizer
         self._reference: dict[str, str | None] | None = None
-        self.network: nn.Module = _tuned(network, config)
-        self._stop_ids = _stop_ids(network, tokenizer)
+        self.network: nn.Module = tuned(network, config)
+        self._configured_stops = _configured_stops(network)
+        self._turn_end = turn_end(tokenizer) if tokenizer is not None else None
+        self._prefix_ids = prefix_ids(tokenizer) if tokenizer is not None else ()
         if config.gradient_checkpointing:
             self.activation_checkpointing_enable()
 
@@ -94,21 +98,35 @@ class LanguageModel(nn.Module):
         return full_size(self.causal.get_input_embeddings().weight)[1]
 
     @property
+    def max_positions(self) -> int | None:
+        """Longest sequence that the model was made for; None where its configuration sets no limit."""
+        limit = getattr(self.causal.config.get_text_config(), "max_position_embeddings", None)
+        return int(limit) if limit else None
+
+    @property
     def eos_token_id(self) -> int:
-        """The end-of-text token that closes a report."""
+        """The tokenizer's end-of-text."""
         return cast(int, self.tokenizer.eos_token_id)
 
     @property
-    def stop_token_ids(self) -> tuple[int, ...]:
-        """Every token at which generation stops."""
-        return self._stop_ids
+    def turn_end_id(self) -> int:
+        """What closes a report that answers a chat template: its end of a turn, if the model ends texts with it.
+
+        In most families that is :attr:`eos_token_id`; in GLM-4, Gemma and Phi-3 it is not.
+        """
+        ends = self._turn_end is not None and self._turn_end in self._configured_stops
+        return cast(int, self._turn_end) if ends else self.eos_token_id
 
     @property
-    def bos_token_id(self) -> int | None:
-        """The token every prompt starts with, or None where the tokenizer adds none (Qwen)."""
-        bos = self.tokenizer.bos_token_id
-        starts = bos is not None and self.tokenizer("a").input_ids[:1] == [bos]
-        return bos if starts else None
+    def stop_token_ids(self) -> tuple[int, ...]:
+        """Every token at which generation stops: the model's, the tokenizer's and the chat template's."""
+        own = self._tokenizer.eos_token_id if self._tokenizer is not None else None
+        return tuple(sorted({int(i) for i in (*self._configured_stops, own, self._turn_end) if i is not None}))
+
+    @property
+    def prefix_ids(self) -> tuple[int, ...]:
+        """The tokens every prompt starts with: a BOS, several (GLM-4) or none (Qwen)."""
+        return self._prefix_ids
 
     @property
     def dtype(self) -> torch.dtype:
@@ -147,7 +165,12 @@ class LanguageModel(nn.Module):
         Returns:
             The loss (float32) and the logits ``[N, vocabulary]`` that predict the N labels, row by row; without labels
             None and all logits ``[B, L, vocabulary]``.
+
+        Raises:
+            UserError: a row is longer than the model's positions.
         """
+        if self.max_positions is not None and attention_mask.shape[1] > self.max_positions:
+            self._check_length(int(attention_mask.sum(dim=1).max()))
         position_ids = positions(attention_mask) if position_ids is None else position_ids
         options: dict[str, Any] = {}
         if labels is not None:
@@ -193,8 +216,9 @@ class LanguageModel(nn.Module):
             on_token: called with (row, token id) as tokens are chosen; not with beam search.
 
         Raises:
-            UserError: streaming was asked of beam search.
+            UserError: streaming was asked of beam search, or prompt and report may exceed the model's positions.
         """
+        self._check_length(int(attention_mask.sum(dim=1).max()), decoding.max_new_tokens)
         with self._evaluating():
             tokens = decode_tokens(
                 self.causal,
@@ -213,8 +237,9 @@ class LanguageModel(nn.Module):
         ]
 
     def text(self, ids: Sequence[int]) -> str:
-        """Decode generated tokens, without special tokens and outer white space."""
-        text = self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        """Decode generated tokens, without special tokens, stops and outer white space."""
+        kept = [token for token in ids if token not in self.stop_token_ids]
+        text = self.tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return cast(str, text).strip()
 
     def activation_checkpointing_enable(
@@ -240,19 +265,25 @@ class LanguageModel(nn.Module):
         self.activation_checkpointing_disable()
 
     def reference(self) -> dict[str, str | None]:
-        """Name and hash the checkpoint this model was read from (see :func:`weights_reference`); read once."""
+        """Name and hash the checkpoint this model was read from (see :func:`weights_reference`); read once.
+
+        Beside the files' hashes it has ``conventions``, that of what makes prompts and ends reports: prefix, chat
+        template and stops.
+        """
         if self._reference is None:
-            self._reference = weights_reference(self.config)
+            made = [self.prefix_ids, self.eos_token_id, self.stop_token_ids, self.tokenizer.chat_template]
+            self._reference = {**weights_reference(self.config), "conventions": text_hash(map(repr, made))}
         return dict(self._reference)
 
     def check_reference(self, expected: Mapping[str, str | None]) -> None:
         """Refuse to go on with another base model than the one a run was trained with.
 
         Raises:
-            UserError: weights, configuration or tokenizer differ from ``expected``.
+            UserError: weights, configuration, tokenizer or its conventions differ from ``expected``.
         """
         found = self.reference()
-        differing = [part for part in ("weights", "config", "tokenizer") if found[part] != expected.get(part)]
+        parts = ["weights", "config", "tokenizer", *(["conventions"] if "conventions" in expected else [])]
+        differing = [part for part in parts if found[part] != expected.get(part)]
         if differing:
             raise UserError(
                 f"The language model is not the one the run was trained with: {', '.join(differing)} differ",
@@ -309,6 +340,16 @@ class LanguageModel(nn.Module):
             result.extend(row.tolist() for row in scores.split(lengths.tolist()))
         return result
 
+    def _check_length(self, tokens: int, more: int = 0) -> None:
+        if self.max_positions is not None and tokens + more > self.max_positions:
+            raise UserError(
+                f"The language model reads at most {self.max_positions} positions; this input has {tokens}"
+                + (f", and the report may have {more} more" if more else ""),
+                where=self.config.path,
+                next_step="lower decoding.max_new_tokens or max_report_tokens, or shorten the prompt (fewer sources, "
+                "pooled patches, less context)",
+            )
+
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
         was_training = self.training
@@ -324,32 +365,7 @@ def positions(attention_mask: Tensor) -> Tensor:
     return (attention_mask.long().cumsum(dim=1) - 1).clamp_min(0)
 
 
-def _tuned(network: PreTrainedModel, config: LanguageModelConfig) -> nn.Module:
-    network.requires_grad_(config.tuning == "full")
-    if config.tuning != "lora":
-        return network
-    settings = LoraConfig(
-        r=config.lora_rank,
-        lora_alpha=config.lora_alpha,
-        lora_dropout=config.lora_dropout,
-        target_modules=list(config.lora_targets) if config.lora_targets is not None else "all-linear",
-        modules_to_save=list(config.modules_to_save) or None,
-        task_type=TaskType.CAUSAL_LM,
-    )
-    try:
-        return cast(nn.Module, get_peft_model(network, settings))
-    except ValueError as error:
-        linear = {name.rpartition(".")[2] for name, module in network.named_modules() if isinstance(module, nn.Linear)}
-        raise UserError(
-            f"lora_targets {config.lora_targets} or modules_to_save {config.modules_to_save} name no layer",
-            where=config.path,
-            allowed=sorted(linear),
-            got=(config.lora_targets or config.modules_to_save or ("",))[0],
-        ) from error
-
-
-def _stop_ids(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None) -> tuple[int, ...]:
+def _configured_stops(network: PreTrainedModel) -> tuple[int, ...]:
     configured = network.generation_config.eos_token_id if network.generation_config is not None else None
     ids = configured if isinstance(configured, list) else [configured]
-    own = tokenizer.eos_token_id if tokenizer is not None else None
-    return tuple(sorted({int(i) for i in (*ids, own) if i is not None}))
+    return tuple(int(i) for i in ids if i is not None)

@@ -61,6 +61,9 @@ def resolve_model(path: str) -> Path | None:
 def load_tokenizer(path: str, *, revision: str | None = None) -> PreTrainedTokenizerBase:
     """Load a tokenizer, with padding defined by the tokenizer or else by its end-of-text.
 
+    Padding never is a word: masks keep it out of losses and attention, but a tokenizer that names an ordinary token
+    (as some name id 0) would lose that word wherever other code looks for it.
+
     Raises:
         UserError: unreadable tokenizer, or one without end-of-text.
     """
@@ -75,7 +78,7 @@ def load_tokenizer(path: str, *, revision: str | None = None) -> PreTrainedToken
         raise UserError(
             "The tokenizer has no end-of-text token", where=path, next_step="set eos_token in tokenizer_config.json"
         )
-    if tokenizer.pad_token_id is None:
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id not in tokenizer.all_special_ids:
         tokenizer.pad_token = tokenizer.eos_token
     return cast(PreTrainedTokenizerBase, tokenizer)
 

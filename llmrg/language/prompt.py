@@ -10,6 +10,7 @@ from typing import Literal
 from transformers import PreTrainedTokenizerBase
 
 from llmrg.errors import UserError
+from llmrg.language.chat_template import chat_frame
 from llmrg.language.token_space import TokenSpace
 
 __all__ = [
@@ -23,13 +24,12 @@ __all__ = [
     "hint_text",
     "prompt_texts",
     "resolve_template",
+    "takes_chat",
 ]
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 PROMPT_END = "\nAssistant: "
 """Words that end the plain default prompts; the report follows."""
-
-_HOLE = "⁣PROMPT⁣"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +62,19 @@ class PromptConfig:
     Args:
         segments: the pieces, in order.
         template: ``plain`` uses the segments as they are; ``chat`` puts them into the tokenizer's chat template as the
-            user's message (thinking off where the template knows it).
+            user's message (thinking off where the template knows it); ``auto`` does so where the tokenizer has one.
         system: system message of the chat template.
+        opening: words before the segments where they stand in no chat template.
+        closing: words after them there.
         instruction: what ``{instruction}`` stands for; a user's own prompt replaces it.
         max_context_characters: longest text that a name in braces may bring in.
     """
 
     segments: tuple[Segment, ...]
-    template: Literal["plain", "chat"] = "plain"
+    template: Literal["auto", "plain", "chat"] = "plain"
     system: str | None = None
+    opening: str = ""
+    closing: str = ""
     instruction: str = ""
     max_context_characters: int = 2000
 
@@ -102,6 +106,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "visual_memory": "影像记忆：",
         "report_memory": "报告记忆：",
         "retrieved_context": "相似病例：",
+        "retrieved_words": "相似病例所见：{retrieved_context}\n",
         "context": "临床信息：{context}\n",
         "diagnosis_hints": "\n初步判断：{diagnosis_hints}",
         "instruction": "请根据胸部X线影像写出影像所见。",
@@ -112,6 +117,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "visual_memory": "Remembered films: ",
         "report_memory": "Remembered reports: ",
         "retrieved_context": "Similar studies: ",
+        "retrieved_words": "Reports of similar studies: {retrieved_context}\n",
         "context": "Clinical context: {context}\n",
         "diagnosis_hints": "\nFirst impression: {diagnosis_hints}",
         "instruction": "Write the findings of this chest X-ray.",
@@ -123,61 +129,62 @@ def default_prompt(
     language: Literal["zh", "en"],
     sources: Sequence[str] = ("patches",),
     *,
-    template: Literal["plain", "chat"] = "plain",
+    template: Literal["auto", "plain", "chat"] = "auto",
 ) -> PromptConfig:
     """Return the prompt that systems use unless their configuration has another.
 
     Args:
         language: of the words, and of the report asked for.
         sources: evidence sources, in the order in which they are shown.
-        template: plain text (``Human: ... Assistant:``) or the tokenizer's chat template.
+        template: plain text (``Human: ... Assistant:``), the tokenizer's chat template, or that where it has one.
     """
     if language not in _WORDS:
         raise UserError(f"No default prompt for language {language!r}", allowed=_WORDS, got=language)
     words = _WORDS[language]
-    plain = template == "plain"
-    segments = [Segment(text="Human: ")] if plain else []
+    segments = [Segment(source="context_residuals")] if "context_residuals" in sources else []
     for source in sources:
-        if source == "diagnosis_hints":
-            continue  # words; they stand right before the answer
+        if source in ("diagnosis_hints", "context_residuals"):
+            continue  # words that stand right before the answer; what brings its own words and stands first
         if source == "patches":
             segments += [Segment(text=words[source]), Segment(source=source), Segment(text="</Img>\n")]
         else:
             segments += [Segment(text=words.get(source, f"{source}: ")), Segment(source=source), Segment(text="\n")]
+    if "retrieved_context" in sources:
+        segments.append(Segment(text=words["retrieved_words"]))  # left out where the source says nothing in words
     segments += [Segment(text=words["context"]), Segment(text="{instruction}")]
     if "diagnosis_hints" in sources:
         segments.append(Segment(text=words["diagnosis_hints"]))
-    if plain:
-        segments.append(Segment(text=PROMPT_END))
-    return PromptConfig(segments=tuple(segments), template=template, instruction=words["instruction"])
+    return PromptConfig(
+        segments=tuple(segments),
+        template=template,
+        opening="Human: ",
+        closing=PROMPT_END,
+        instruction=words["instruction"],
+    )
+
+
+def takes_chat(prompt: PromptConfig, tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Tell whether a prompt stands in the tokenizer's chat template."""
+    return prompt.template == "chat" or (prompt.template == "auto" and bool(tokenizer.chat_template))
 
 
 def resolve_template(prompt: PromptConfig, tokenizer: PreTrainedTokenizerBase) -> tuple[Segment, ...]:
-    """Return the segments with the chat template, if the prompt asks for it, written out around them.
+    """Return the segments with what stands around them: the chat template, or opening and closing words.
 
     Raises:
-        UserError: the tokenizer has no chat template, or one that cannot be used.
+        UserError: the prompt asks for a chat template, and the tokenizer has none or one that cannot be used.
     """
-    if prompt.template == "plain":
-        return prompt.segments
-    if not tokenizer.chat_template:
-        raise UserError(
-            "The prompt asks for a chat template, but the tokenizer has none",
-            where=str(tokenizer.name_or_path),
-            next_step="set template: plain in the prompt",
-        )
-    messages = [{"role": "system", "content": prompt.system}] if prompt.system else []
-    messages.append({"role": "user", "content": _HOLE})
-    try:
-        rendered = str(
-            tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, enable_thinking=False)
-        )
-    except Exception as error:
-        raise UserError("The tokenizer's chat template cannot be used", where=str(tokenizer.name_or_path)) from error
-    before, hole, after = rendered.partition(_HOLE)
-    if not hole:
-        raise UserError("The tokenizer's chat template drops the message", where=str(tokenizer.name_or_path))
-    return (Segment(text=before), *prompt.segments, Segment(text=after))
+    if not takes_chat(prompt, tokenizer):
+        around = [(Segment(text=text),) if text else () for text in (prompt.opening, prompt.closing)]
+        return (*around[0], *prompt.segments, *around[1])
+    frame = chat_frame(tokenizer, system=prompt.system)
+    segments, before, after = list(prompt.segments), frame.before, frame.after
+    # Words of the configuration that touch the template's are one text with it, and tokenised as one.
+    if segments[0].text is not None and not segments[0].names:
+        before += str(segments.pop(0).text)
+    if segments and segments[-1].text is not None and not segments[-1].names:
+        after = f"{segments.pop().text}{after}"
+    return (Segment(text=before), *segments, Segment(text=after))
 
 
 def fill(segment: Segment, values: Mapping[str, str]) -> str:
@@ -207,6 +214,7 @@ def prompt_texts(language: Literal["zh", "en"], contexts: Sequence[str] = ("",))
     for sources in (every, every[:1], every[:2], ()):
         prompt = default_prompt(language, sources)
         for context in contexts:
-            values = {"context": context, "instruction": prompt.instruction}
-            texts.append("".join(fill(segment, values) for segment in prompt.segments if segment.source is None))
+            values = {"context": context, "instruction": prompt.instruction, "retrieved_context": ""}
+            words = [fill(segment, values) for segment in prompt.segments if segment.source is None]
+            texts.append("".join([prompt.opening, *words, prompt.closing]))
     return texts

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
+from llmrg.language.divided import full_size
 from llmrg.language.llm import LanguageModel
 
-__all__ = ["TokenSpace", "encode_ordinary"]
+__all__ = ["TokenSpace", "encode_ordinary", "encode_words"]
 
 
 class TokenSpace:
@@ -32,12 +33,13 @@ class TokenSpace:
 
     @property
     def scale(self) -> float:
-        """Median Euclidean norm of the word embeddings, when first asked for."""
+        """Median Euclidean norm of the word vectors (as the model reads them: Gemma's are scaled), found once."""
         if self._scale is None:
-            weight = self._model.causal.get_input_embeddings().weight.detach()
-            if weight.is_meta:
+            words = torch.arange(full_size(self._model.causal.get_input_embeddings().weight)[0]).split(8192)
+            if self._model.device.type == "meta":
                 return 1.0
-            norms = torch.cat([part.float().norm(dim=1) for part in weight.split(8192)])
+            with torch.no_grad():
+                norms = torch.cat([self._model.embed(ids.to(self.device)).float().norm(dim=1) for ids in words])
             self._scale = float(norms[norms > 0].median()) if bool((norms > 0).any()) else 1.0
         return self._scale
 
@@ -50,6 +52,10 @@ class TokenSpace:
     def device(self) -> torch.device:
         """Where word vectors are."""
         return self._model.device
+
+    def lengths(self, texts: Sequence[str]) -> list[int]:
+        """Count the tokens of words, special tokens in them read as ordinary characters."""
+        return [len(encode_ordinary(self._model.tokenizer, text)) for text in texts]
 
     def embed(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Embed words, one row a text, special tokens in them read as ordinary characters.
@@ -66,5 +72,27 @@ class TokenSpace:
 
 def encode_ordinary(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     """Tokenise words from outside: nothing is added, and special tokens written in them are not obeyed."""
+    return encode_words(tokenizer, text, ordinary=True)
+
+
+def encode_words(
+    tokenizer: PreTrainedTokenizerBase, text: str, *, ordinary: bool = False, continues: bool = False
+) -> list[int]:
+    """Tokenise words, and add nothing.
+
+    Args:
+        tokenizer: the tokenizer.
+        text: the words.
+        ordinary: special tokens written in them are read as ordinary characters.
+        continues: the words go on from others, so that a tokenizer that puts a space before every text must not.
+    """
     text = text.encode("utf-8", "replace").decode("utf-8")
-    return cast("list[int]", tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
+
+    def encode(words: str) -> list[int]:
+        return cast("list[int]", tokenizer(words, add_special_tokens=False, split_special_tokens=ordinary).input_ids)
+
+    if continues:
+        start, whole = encode("\n"), encode("\n" + text)
+        if whole[: len(start)] == start:
+            return whole[len(start) :]
+    return encode(text)

@@ -169,9 +169,9 @@ def test_another_base_model_is_noticed(tiny_checkpoint) -> None:
 
 
 def test_bos_only_where_the_tokenizer_adds_one(tiny_checkpoint) -> None:
-    assert LanguageModel(LanguageModelConfig(path=str(tiny_checkpoint("qwen3")))).bos_token_id is None
+    assert LanguageModel(LanguageModelConfig(path=str(tiny_checkpoint("qwen3")))).prefix_ids == ()
     llama = LanguageModel(LanguageModelConfig(path=str(tiny_checkpoint("llama"))))
-    assert llama.bos_token_id == llama.tokenizer.convert_tokens_to_ids("<|begin|>")
+    assert llama.prefix_ids == (llama.tokenizer.convert_tokens_to_ids("<|begin|>"),)
 
 
 def test_positions_count_from_the_first_real_token() -> None:

@@ -65,10 +65,11 @@ def test_default_prompts_show_their_sources_and_end_alike(language) -> None:
     prompt = default_prompt(language, sources)
     assert prompt.sources == sources
     assert prompt.names == {"context"}
-    assert prompt.segments[-1].text == PROMPT_END
-    assert all(text.endswith(PROMPT_END) for text in prompt_texts(language))
+    assert prompt.closing == PROMPT_END
+    assert all(text.startswith("Human: ") and text.endswith(PROMPT_END) for text in prompt_texts(language))
     assert prompt.with_instruction("Only the heart.").instruction == "Only the heart."
-    assert default_prompt(language, template="chat").segments[0].text != "Human: "
+    assert prompt.template == "auto"
+    assert default_prompt(language, template="chat").template == "chat"
 
 
 def test_instruction_needs_a_place() -> None:
