@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from llmrg.artefacts import Manifest, file_hash, read_manifest
 from llmrg.errors import UserError
+from llmrg.evidence.key_sentences import KeySentences
 from retrieval_index import RetrievalIndex
 from retrieval_index.errors import RetrievalIndexError
 
@@ -22,6 +23,7 @@ __all__ = ["ContextStore"]
 
 INDEX = "faiss"
 TENSORS = "context.safetensors"
+SENTENCES_HASH = "sentences_sha256"
 REBUILD = "build it again with llmrg index build"
 
 
@@ -38,6 +40,7 @@ class ContextStore:
         labels: [N, F] bool, findings their reports state.
         neighbours: [N, C] rows of each study's nearest studies of other patients, -1 where there are fewer.
         similarities: [N, C] their similarities.
+        sentences: N rows of key sentences, or None where retrieved studies are told in vectors alone.
 
     Raises:
         ValueError: not one row a record.
@@ -49,9 +52,12 @@ class ContextStore:
     labels: Tensor
     neighbours: Tensor
     similarities: Tensor
+    sentences: KeySentences | None = None
 
     def __post_init__(self) -> None:
         counts = {len(rows) for rows in (self.visual, self.reports, self.labels, self.neighbours, self.similarities)}
+        if self.sentences is not None:
+            counts.add(len(self.sentences))
         if counts != {len(self.index)}:
             raise ValueError(f"{len(self.index)} records, but {sorted(counts)} rows")
 
@@ -65,7 +71,10 @@ class ContextStore:
             "neighbours": self.neighbours,
             "similarities": self.similarities,
         }
-        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, directory / TENSORS)
+        sealed = {SENTENCES_HASH: self.sentences.save(directory)} if self.sentences is not None else None
+        save_file(
+            {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, directory / TENSORS, metadata=sealed
+        )
         return file_hash(directory / TENSORS)
 
     @classmethod
@@ -83,6 +92,8 @@ class ContextStore:
                 raise UserError("The index is damaged: its hash differs from its manifest's", where=str(directory))
             index = RetrievalIndex.load(directory / INDEX, encoder_hash=manifest.encoder_hash)
             tensors = load_file(directory / TENSORS)
+            with safe_open(directory / TENSORS, framework="pt") as file:
+                digest = (file.metadata() or {}).get(SENTENCES_HASH)
             store = cls(
                 index=index,
                 visual=tensors["visual"],
@@ -90,6 +101,7 @@ class ContextStore:
                 labels=tensors["labels"].bool(),
                 neighbours=tensors["neighbours"],
                 similarities=tensors["similarities"],
+                sentences=KeySentences.load(directory, sha256=digest) if digest is not None else None,
             )
         except RetrievalIndexError as error:
             raise UserError(str(error), where=str(directory), next_step=REBUILD) from error
@@ -125,6 +137,7 @@ class ContextStore:
             labels=self.labels[keep].clone(),
             neighbours=rows,
             similarities=similarities,
+            sentences=None if self.sentences is None else self.sentences.select(keep.nonzero().flatten().tolist()),
         )
 
     def search(self, vectors: Tensor, k: int, *, patients: list[str]) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ from torch.nn import functional
 from llmrg.evidence.base import Evidence
 from llmrg.evidence.context_store import ContextStore
 from llmrg.evidence.encoder import StudyEncoder, retrieval_vectors
+from llmrg.evidence.key_sentences import choose_sentences
 from llmrg.evidence.projection import TokenProjection
 from llmrg.evidence.settings import RetrievedContextConfig
 from llmrg.language.token_space import TokenSpace
@@ -55,6 +56,9 @@ class RetrievedContext(nn.Module):
     A token is the projected residual of the query's pooled vector against a retrieved study's, plus that study's
     report vector, plus whether it agrees or disagrees with the findings predicted for the query. Studies of the
     query's own patient are never retrieved.
+
+    With ``config.sentences`` it also says, in words, what the reports of the studies that agree state of the predicted
+    findings (``{retrieved_context}`` in the prompt).
 
     While training, the neighbours that the store keeps of the indexed studies serve (they were searched once, without
     augmentation); otherwise every study is searched, for a study from elsewhere may bear the id of an indexed one.
@@ -139,7 +143,34 @@ class RetrievedContext(nn.Module):
         )
         embeddings = self.projection(tokens)
         records = self._records(columns, picked, similarity, agreement) if with_records else []
-        return Evidence(kind=self.kind, embeddings=embeddings, mask=mask, records=records)
+        words = [""] * len(batch)
+        if self.config.sentences:
+            positives = picked.masked_fill(~mask, -1)[:, : self.config.positives].tolist()
+            for place, (rows_, found) in enumerate(zip(positives, predicted.squeeze(1).tolist(), strict=True)):
+                told = self._told(rows_, found, batch.studies[place].language, space)
+                words[place] = (" " if batch.studies[place].language == "en" else "").join(text for _, text in told)
+                if records:
+                    said = [{"study_id": self.records_of_rows[row].id, "sentence": text} for row, text in told]
+                    records[place]["words"] = said
+        return Evidence(kind=self.kind, embeddings=embeddings, words=words, mask=mask, records=records)
+
+    def _told(
+        self, rows: list[int], predicted: list[bool], language: str, space: TokenSpace
+    ) -> list[tuple[int, str]]:
+        """Sentences of retrieved positive studies that state predicted findings, with the row each comes from."""
+        kept = self.store.sentences
+        if kept is None:
+            raise ValueError("the index holds no key sentences")
+        own = [row for row in rows if row >= 0 and kept.languages[row] == language]
+        studies = [kept.rows[row] for row in own]
+        chosen = choose_sentences(
+            studies,
+            [place for place, present in enumerate(predicted) if present],
+            lengths=[space.lengths([sentence.text for sentence in sentences]) for sentences in studies],
+            most=self.config.sentences,
+            budget=self.config.max_word_tokens,
+        )
+        return [(own[study], studies[study][place].text) for study, place in chosen]
 
     @torch.no_grad()
     def _neighbours(self, batch: StudyBatch, features: VisualFeatures) -> tuple[Tensor, Tensor, Tensor]:

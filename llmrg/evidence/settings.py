@@ -130,14 +130,21 @@ class RetrievedContextConfig:
         positives: of those, how many that share the predicted findings are given to the decoder.
         negatives: how many that share them least.
         threshold: probability above which a finding counts as predicted.
+        sentences: sentences of the reports of the studies that share them, which state predicted findings, that the
+            decoder is told in words at most; the index then holds words of training reports.
+        max_word_tokens: tokens of all these sentences together.
     """
 
     candidates: int = 24
     positives: int = 3
     negatives: int = 3
     threshold: float = 0.5
+    sentences: int = 0
+    max_word_tokens: int = 96
 
     def __post_init__(self) -> None:
+        if self.sentences < 0 or self.max_word_tokens < 1:
+            raise ValueError("sentences must not be negative and max_word_tokens at least 1")
         if min(self.positives, self.negatives) < 0 or self.positives + self.negatives < 1:
             raise ValueError("positives and negatives must not be negative, and together at least 1")
         if not 0 < self.threshold < 1:

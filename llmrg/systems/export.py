@@ -32,6 +32,7 @@ from llmrg.systems.privacy import (
     privacy_section,
     replace_section,
     survey_patient_data,
+    told_sentences,
 )
 from llmrg.systems.run import (
     ARTEFACTS,
@@ -170,7 +171,8 @@ def export_run(
         searched = 0
         if without_data:
             studies, owners = identifiers(artefacts)
-            searched = _search(folder, out=out, texts=known_texts, names={*known_identifiers, *studies, *owners})
+            texts = {*known_texts, *told_sentences(artefacts)}
+            searched = _search(folder, out=out, texts=texts, names={*known_identifiers, *studies, *owners})
     notes = _notes(survey, merged=merge, reference=reference, without_data=without_data)
     return Export(directory=out, left_out=left_out, no_longer_works=broken, searched=searched, notes=notes)
 
@@ -224,7 +226,8 @@ def _exported_config(config: RunConfig, *, merge: bool, without_data: bool) -> R
 
 def _without_source(prompt: PromptConfig) -> PromptConfig:
     segments = tuple(segment for segment in prompt.segments if segment.source != _INDEX_SOURCE)
-    return dataclasses.replace(prompt, segments=segments)
+    said = (segment for segment in segments if "retrieved_context" not in segment.names)  # its words, too
+    return dataclasses.replace(prompt, segments=tuple(said))
 
 
 def _without_places(data: Any) -> Any:
@@ -356,8 +359,11 @@ def _notes(
     survey: Sequence[PatientData], *, merged: bool, reference: dict[str, str | None], without_data: bool
 ) -> tuple[str, ...]:
     notes = []
-    texts = [part.where for part in survey if part.text]
+    told = f"{ARTEFACTS}/index"
+    texts = [part.where for part in survey if part.text and part.where != told]
     names = [part.where for part in survey if part.identifiers]
+    if any(part.text and part.where == told for part in survey):
+        notes.append(f"{told} holds sentences of training reports; --without-data leaves them out.")
     if texts:
         notes.append(
             f"{', '.join(texts)}: the embedded language model learnt from the training reports alone. Its vocabulary "

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from llmrg.artefacts import Manifest, read_manifest
+from llmrg.evidence.key_sentences import SENTENCES
+from llmrg.systems.training_words import SHORTEST
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -19,6 +21,7 @@ __all__ = [
     "read_lines",
     "replace_section",
     "survey_patient_data",
+    "told_sentences",
 ]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".npy")
@@ -102,10 +105,13 @@ def survey_patient_data(
             )
         )
     if "index" in artefacts:
+        told = read_manifest(artefacts["index"]).contains_patient_text
         found.append(
             PatientData(
                 where="artefacts/index",
-                holds="study and patient identifiers, findings, and vectors of films and reports of single studies",
+                holds="study and patient identifiers, findings, and vectors of films and reports of single studies"
+                + (", and sentences of their reports" if told else ""),
+                text=told,
                 identifiers=True,
                 patients=len(identifiers({"index": artefacts["index"]})[1]),
             )
@@ -131,6 +137,18 @@ def identifiers(artefacts: Mapping[str, Path]) -> tuple[set[str], set[str]]:
             studies.add(str(row["id"]))
             patients.add(str(row["patient"]))
     return studies, patients
+
+
+def told_sentences(artefacts: Mapping[str, Path]) -> set[str]:
+    """Return the sentences of training reports that the index holds, but for phrases that anybody writes."""
+    if "index" not in artefacts:
+        return set()
+    return {
+        text
+        for row in read_lines(artefacts["index"] / SENTENCES)
+        for text, _ in row["sentences"]
+        if len(text) >= SHORTEST.get(row["language"], 0)
+    }
 
 
 def privacy_section(

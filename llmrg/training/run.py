@@ -29,6 +29,7 @@ from llmrg.training.card import model_card
 from llmrg.training.folder import TrainingFolder
 from llmrg.training.hint_fit import calibrate_hints
 from llmrg.training.material import TrainingMaterial, read_material
+from llmrg.training.oversampling import oversampled_draw
 from llmrg.training.processes import alone, by_main_process, naming_lost_processes
 from llmrg.training.progress import ProgressReport
 from llmrg.training.settings import TrainConfig
@@ -197,6 +198,9 @@ def _shown(settings: TrainConfig, material: TrainingMaterial) -> StudyDataset:
     """The training studies as the generator is shown them."""
     dataset = material.training_set(augmentation=settings.augmentation, seed=settings.seed)
     dataset.drawn = SourceDropout.of(settings.training.source_dropout, settings.system.evidence.sources)
+    rule = settings.training.oversampling
+    if rule is not None:
+        dataset.draw = oversampled_draw(material, dataset.draw, rule, seed=settings.seed)
     return dataset
 
 

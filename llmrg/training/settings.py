@@ -14,6 +14,7 @@ from llmrg.studies.augmentation import AugmentationConfig
 from llmrg.studies.mixture import Data
 from llmrg.systems.build import EMBEDDED
 from llmrg.systems.settings import SystemConfig
+from llmrg.training.oversampling import OversamplingConfig
 from retrieval_index import IndexConfig
 
 __all__ = ["STAGES", "VALIDATION_METRICS", "LoopConfig", "StagesConfig", "TextEncoderConfig", "TrainConfig"]
@@ -81,6 +82,7 @@ class LoopConfig:
         max_minutes: stop the loop after this long; None has no limit.
         source_dropout: probability that an evidence source is not heard for a study, of all sources or by name; they
             are never all silent.
+        oversampling: show studies with rare findings more often; None shows every study once an epoch.
     """
 
     epochs: float = 5
@@ -104,6 +106,7 @@ class LoopConfig:
     tensorboard: bool = True
     max_minutes: float | None = None
     source_dropout: float | Mapping[str, float] = 0.0
+    oversampling: OversamplingConfig | None = None
 
     def __post_init__(self) -> None:
         positive = ("epochs", "batch_size", "accumulation", "learning_rate", "clip", "logging_steps", "keep")

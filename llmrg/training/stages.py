@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from llmrg.config import to_mapping
 from llmrg.errors import UserError
 from llmrg.evidence.context_store import ContextStore
 from llmrg.evidence.encoder import load_encoder
+from llmrg.evidence.key_sentences import KeySentence, KeySentences
 from llmrg.evidence.memory_bank import MemoryBank, Pattern, sample_patterns
 from llmrg.findings.labeler import get_labeler
 from llmrg.findings.mention import Side
@@ -156,6 +158,7 @@ class StageBuilder:
         return {
             **shared,
             "index": to_mapping(stages.index),
+            **({"sentences": True} if self._tells_words else {}),
             "candidates": evidence.retrieved_context.candidates,
         }
 
@@ -343,9 +346,32 @@ class StageBuilder:
             neighbours=neighbours,
             similarities=similarities,
         )
+        if self._tells_words:
+            store = dataclasses.replace(store, sentences=self._told_sentences(studies))
         with atomic_directory(self.path("index")) as directory:
             digest = store.save(directory)
-            self._manifest("index", {"tensors_hash": digest, "studies": len(studies)}).write(directory)
+            manifest = self._manifest("index", {"tensors_hash": digest, "studies": len(studies)})
+            dataclasses.replace(manifest, contains_patient_text=self._tells_words).write(directory)
+
+    @property
+    def _tells_words(self) -> bool:
+        """Whether retrieved studies are told in words, too."""
+        evidence = self.config.system.evidence
+        return "retrieved_context" in evidence.sources and evidence.retrieved_context.sentences > 0
+
+    def _told_sentences(self, studies: Sequence[Study]) -> KeySentences:
+        places = {finding.name: place for place, finding in enumerate(self.material.vocabulary.abnormal)}
+        return KeySentences(
+            languages=tuple(study.language for study in studies),
+            rows=tuple(
+                tuple(
+                    KeySentence(text=text.strip(), findings=tuple(sorted(places[name] for name in stated)))
+                    for text, stated in self._sentences(study)
+                    if stated
+                )
+                for study in studies
+            ),
+        )
 
     def _encoded_studies(self, encoded: EncodedStudies) -> Sequence[Study]:
         studies = self.material.training
