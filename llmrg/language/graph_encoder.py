@@ -89,7 +89,8 @@ def load_encoder(config: GraphEncoderConfig) -> GraphEncoder:
     if path is None:
         raise ValueError("no encoder is named")
     directory = resolve_model(path)
-    options: dict[str, Any] = {"local_files_only": True} if directory else {"revision": config.revision}
+    options: dict[str, Any] = {"trust_remote_code": False}
+    options |= {"local_files_only": True} if directory else {"revision": config.revision}
     try:
         fast: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(directory or path), **options)
     except Exception as error:

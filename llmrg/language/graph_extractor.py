@@ -112,6 +112,7 @@ class TrainedGraphExtractor:
         directory.mkdir(parents=True, exist_ok=True)
         weights = {name: tensor.cpu().contiguous() for name, tensor in self.network.state_dict().items()}
         save_file(weights, directory / _WEIGHTS)
+        (directory / _WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone
         settings = {
             "format": _FORMAT,
             "language": self.language,

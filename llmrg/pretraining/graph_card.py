@@ -55,10 +55,11 @@ reports of other hospitals.
 | dropped from the files | {dropped} |
 | not learnt | {details["lost_entities"]} entities that end within a token, {details["lost_relations"]} relations |
 | parameters | {details["parameters"]:,} |
-| epoch | {details["epoch"]} of {config.epochs}, chosen on validation by the mean of entity F1 and relation F1 |
+| epoch | {details["epoch"]:g} of {config.epochs}, chosen on validation by the mean of entity F1 and relation F1 |
 
 {header}
 {rows}
 
-{vocabulary} A licence of the annotations may bind what is made from them.
+{vocabulary}
+A licence of the annotations may bind what is made from them.
 """

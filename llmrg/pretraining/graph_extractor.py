@@ -16,7 +16,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl
 from transformers.trainer_callback import PrinterCallback
 
-from llmrg.artefacts import Manifest, atomic_directory, read_manifest, text_hash, write_text
+from llmrg.artefacts import Manifest, atomic_directory, is_complete, read_manifest, text_hash, write_text
 from llmrg.config import load_config, to_mapping
 from llmrg.errors import UserError
 from llmrg.language.graph_encoder import load_encoder, new_encoder
@@ -88,6 +88,8 @@ def train_graph_extractor(
     annotations = read_annotations(settings.annotations, format=settings.format)
     training, validation = _parts(settings, annotations)
     test = read_annotations(settings.test, format=settings.format).reports if settings.test else ()
+    _warn_of_shared(training, validation, "validation")
+    _warn_of_shared([*training, *validation], test, "test")
     extractor = _untrained(settings, training)
     windows = GraphWindows(training, extractor.windows)
     _warn(windows, training)
@@ -249,12 +251,14 @@ def _parts(
 ) -> tuple[tuple[AnnotatedReport, ...], tuple[AnnotatedReport, ...]]:
     if not settings.validation:
         return split_reports(annotations.reports, share=settings.validation_share, seed=settings.seed)
-    validation = read_annotations(settings.validation, format=settings.format).reports
-    known = {report.text for report in annotations.reports}
-    shared = sum(report.text in known for report in validation)
+    return annotations.reports, read_annotations(settings.validation, format=settings.format).reports
+
+
+def _warn_of_shared(known: Sequence[AnnotatedReport], scored: Sequence[AnnotatedReport], name: str) -> None:
+    texts = {report.text for report in known}
+    shared = sum(report.text in texts for report in scored)
     if shared:
-        logger.warning("%d of %d validation reports stand in the training files too", shared, len(validation))
-    return annotations.reports, validation
+        logger.warning("%d of %d %s reports stand among those it learns or is chosen by", shared, len(scored), name)
 
 
 def _untrained(settings: GraphExtractorConfig, training: Sequence[AnnotatedReport]) -> TrainedGraphExtractor:
@@ -326,6 +330,10 @@ def _identity(
 def _refuse_other(out: Path) -> None:
     """Refuse to replace anything but an extractor."""
     if out.exists() and (not out.is_dir() or next(out.iterdir(), None) is not None):
+        if not is_complete(out):
+            raise UserError(
+                "The folder is not empty, and holds no extractor", where=str(out), next_step="choose another out"
+            )
         read_manifest(out).require(kind="graph_extractor", where=out)
 
 

@@ -84,13 +84,14 @@ def empty_config(tmp_path: Path) -> Path:
     return path
 
 
-def test_eight_graphs_are_learnt_by_heart(tmp_path: Path, empty_config: Path) -> None:
+def test_eight_graphs_are_learnt_by_heart(tmp_path: Path, empty_config: Path, caplog: pytest.LogCaptureFixture) -> None:
     annotated = write(tmp_path / "annotated.jsonl", hand_written())
     own = values(
         tmp_path, epochs=25, batch_size=2, validation=f"[{annotated}]", test=f"[{annotated}]", learning_rate=5e-3
     )
     trained = train_graph_extractor(empty_config, own)
     for part in ("validation", "test"):
+        assert f"8 of 8 {part} reports stand among" in caplog.text
         assert trained.details[part]["entity_f1"] == trained.details[part]["relation_f1"] == 1.0
     loaded = TrainedGraphExtractor.load(trained.out)
     assert loaded.version == trained.version
@@ -159,7 +160,7 @@ def test_figures_by_hand() -> None:
 def test_what_cannot_be_trained_is_refused(tmp_path: Path, empty_config: Path) -> None:
     (tmp_path / "extractor").mkdir()
     (tmp_path / "extractor" / "mine.txt").write_text("x", encoding="utf-8")
-    with pytest.raises(UserError, match="artefact"):
+    with pytest.raises(UserError, match="holds no extractor"):
         train_graph_extractor(empty_config, values(tmp_path))
     shutil.rmtree(tmp_path / "extractor")
     bare = write(tmp_path / "bare.jsonl", [AnnotatedReport(text, ReportGraph()) for text, _, _ in HAND])
