@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from llmrg.evidence.base import Evidence
 from llmrg.evidence.hopfield import HopfieldRetrieval
-from llmrg.evidence.memory_bank import MemoryBank
+from llmrg.evidence.memory_bank import NOBODY, MemoryBank
 from llmrg.evidence.projection import TokenProjection
 from llmrg.findings.vocabulary import Finding
 from llmrg.language.token_space import TokenSpace
@@ -60,7 +60,8 @@ class HopfieldMemory(nn.Module):
         self.projection = TokenProjection(width=state_width, size=size, scale=scale)
         self._rows: dict[str, list[int]] = {}
         for row, pattern in enumerate(bank.patterns):
-            self._rows.setdefault(pattern.patient_id, []).append(row)
+            if pattern.patient_id != NOBODY:
+                self._rows.setdefault(pattern.patient_id, []).append(row)
 
     def forward(
         self,

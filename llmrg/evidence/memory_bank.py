@@ -16,9 +16,11 @@ from torch import Tensor
 from llmrg.artefacts import file_hash, write_text
 from llmrg.errors import UserError
 
-__all__ = ["MemoryBank", "Pattern", "sample_patterns"]
+__all__ = ["NOBODY", "MemoryBank", "Pattern", "proportional_sample", "sample_patterns"]
 
 PATTERNS_HASH = "patterns_sha256"
+NOBODY = ""
+"""Study and patient of patterns that come from no study, such as learnt tokens."""
 WITHHELD = "withheld"
 """Stands in exported banks where study and patient were."""
 
@@ -150,4 +152,34 @@ def sample_patterns(patterns: Sequence[Pattern], *, per_finding: int, seed: int)
         if taken.get(finding, 0) < per_finding:
             taken[finding] = taken.get(finding, 0) + 1
             chosen.append(row)
+    return sorted(chosen)
+
+
+def proportional_sample(patterns: Sequence[Pattern], *, total: int, seed: int) -> list[int]:
+    """Choose ``total`` patterns at random, allotted to the findings in proportion to what there is of each.
+
+    Findings get the whole part of their share; what is left goes to the largest remainders.
+
+    Args:
+        patterns: all candidates.
+        total: patterns in all; where there are no more, all are taken.
+        seed: of the choice.
+
+    Returns:
+        Their places in ``patterns``, rising.
+    """
+    places: dict[str, list[int]] = {}
+    for row, pattern in enumerate(patterns):
+        places.setdefault(pattern.finding, []).append(row)
+    total = min(total, len(patterns))
+    whole = {finding: divmod(len(rows) * total, len(patterns)) for finding, rows in places.items()}
+    allotted = {finding: count for finding, (count, _) in whole.items()}
+    by_remainder = sorted(whole, key=lambda finding: (-whole[finding][1], -len(places[finding]), finding))
+    for finding in by_remainder[: total - sum(allotted.values())]:
+        allotted[finding] += 1
+    generator = torch.Generator().manual_seed(seed)
+    chosen: list[int] = []
+    for finding in sorted(places):
+        order = torch.randperm(len(places[finding]), generator=generator).tolist()
+        chosen += [places[finding][place] for place in order[: allotted[finding]]]
     return sorted(chosen)

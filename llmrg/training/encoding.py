@@ -19,7 +19,7 @@ from llmrg.errors import BadStudyError, TooManyBadStudiesError
 from llmrg.evidence.encoder import StudyEncoder
 from llmrg.studies.dataset import StudyDataset, StudySample, collate_studies
 
-__all__ = ["EncodedStudies", "encode_studies"]
+__all__ = ["EncodedStudies", "encode_studies", "readable_batches"]
 
 logger = logging.getLogger(__name__)
 IN_MEMORY = 2**28
@@ -68,7 +68,7 @@ def encode_studies(
     kept: dict[tuple[int, int | None], Tensor] = {}
     rows: list[npt.NDArray[np.int64]] = []
     vectors, pooled = _Rows(len(dataset)), _Rows(len(dataset))
-    for places, samples in _batches(dataset, batch_size, tolerated=tolerated):
+    for places, samples in readable_batches(dataset, batch_size, tolerated=tolerated):
         found = encoder.encode([collate_studies(samples)])
         vectors.append(found["vectors"])
         pooled.append(found["pooled"])
@@ -85,10 +85,19 @@ def encode_studies(
     )
 
 
-def _batches(
+def readable_batches(
     dataset: StudyDataset, batch_size: int, *, tolerated: int
 ) -> Iterator[tuple[list[int], list[StudySample]]]:
-    """Batches of studies that could be read, with their rows; the next one is read while this one is used."""
+    """Batches of studies that could be read, with their rows; the next one is read while this one is used.
+
+    Args:
+        dataset: the studies.
+        batch_size: studies at once.
+        tolerated: studies whose films may turn out to be bad; they are left out.
+
+    Raises:
+        TooManyBadStudiesError: more are bad.
+    """
 
     def read(row: int) -> StudySample | BadStudyError:
         try:
