@@ -32,6 +32,9 @@ from llmrg.vision.features import VisualFeatures
 
 __all__ = ["SILENT", "ReportGenerator"]
 
+_INDEX_ENCODERS = ("sources.retrieved_context.encoder.", "sources.context_residuals.retrieval.encoder.")
+_CONTEXT_VECTORS = "sources.context_residuals.vectors"
+
 SILENT = "silent_sources"
 """Tensor of a training batch [B, S]: the sources that the decoder does not hear, in the system's order."""
 
@@ -314,12 +317,20 @@ class ReportGenerator(nn.Module):
         put_tensors(own, given)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
-        """Return :meth:`own_state`, so that checkpoints never hold frozen parts (and no tied tensor twice)."""
-        return dict(self.own_state())
+        """Return :meth:`own_state`, so that checkpoints never hold frozen parts (and no tied tensor twice).
+
+        The vectors of context studies come with it; a run holds them as an artefact.
+        """
+        return self.own_state() | self._context_vectors()
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Load what :meth:`state_dict` returned; always strict."""
-        self.load_own_state(state_dict)
+        context = {name: tensor for name, tensor in state_dict.items() if name.startswith(_CONTEXT_VECTORS)}
+        self.load_own_state({name: tensor for name, tensor in state_dict.items() if name not in context})
+        buffers = {n: t for n, t in self._persistent_buffers().items() if n.startswith(_CONTEXT_VECTORS)}
+        if buffers.keys() != context.keys():
+            raise ValueError("the vectors of context studies do not fit this system")
+        put_tensors(buffers, context)
         return nn.modules.module._IncompatibleKeys([], [])
 
     def activation_checkpointing_enable(self, **kwargs: Any) -> None:
@@ -355,9 +366,12 @@ class ReportGenerator(nn.Module):
         return self.assembler.assemble(shown, texts, reports, languages=languages)
 
     def _is_foreign(self, name: str) -> bool:
-        if name.startswith(("language_model.", "sources.retrieved_context.encoder.")):
+        if name.startswith(("language_model.", *_INDEX_ENCODERS, _CONTEXT_VECTORS)):
             return True
         return self._encoder_is_foreign and name.startswith("encoder.")
+
+    def _context_vectors(self) -> dict[str, Tensor]:
+        return whole_copies({n: t for n, t in self._persistent_buffers().items() if n.startswith(_CONTEXT_VECTORS)})
 
     def _persistent_buffers(self) -> dict[str, Tensor]:
         hidden = {
