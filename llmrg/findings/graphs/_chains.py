@@ -24,6 +24,7 @@ _OF_ORGANS = frozenset({"位置", "轮廓", "position"})
 """Margin nouns that tell of an organ where their clause names one."""
 _PRESSED = frozenset({"受压", "压缩", "被动"})
 _COLLAPSED = frozenset({"不张", "膨胀不全", "膨胀不良", "肺不张", "萎陷", "塌陷"})
+_ADVERBS = frozenset({"borderline", "somewhat", "more", "less"})
 _GROWTH = frozenset({"enlargement", "widening", "expansion"})
 _BORDERLINE = frozenset({"borderline", "临界"})
 """A degree in front of a state, else a state in doubt."""
@@ -88,6 +89,9 @@ class _Chains:
         role = token.role
         if role == "place":
             self._take_place(index)
+        elif token.text == "转移" and self._lesion_touches(index):
+            self._pending.append(index)
+            token.role = "degree"
         elif role == "degree":
             if self._says_large(index, token) or self._says_borderline(index, token):
                 token.role = "disease"
@@ -139,7 +143,9 @@ class _Chains:
         for token in self._tokens[index + 1 :]:
             if token.clause != before.clause or token.start - before.end > self._gap:
                 return None
-            if token.role in _NOUNS:
+            if token.role in _NOUNS or (token.role == "margin" and not self._zh):
+                if before.role == "place" and token.start - before.end > self._gap // 2:
+                    return None
                 if (self._zh and states and token.role != "shadow") or (inside and token.role != "lesion"):
                     return None
                 return token
@@ -149,7 +155,11 @@ class _Chains:
                 return None
             elif token.role == "list":
                 following = self._after(token)
-                if following is None or following.role not in ("shape", "disease", "degree"):
+                if (
+                    token.text in ("with", "along with", "accompanied by")
+                    or following is None
+                    or following.role not in ("shape", "disease", "degree")
+                ):
                     return None
             elif token.text == "in" and self._tokens[index].role == "change":
                 inside = True
@@ -163,7 +173,7 @@ class _Chains:
 
     def _shapes_reach(self, index: int) -> bool:
         """Whether describing words in front of a list mark belong to a noun behind it."""
-        if not self._pending:
+        if not self._pending or self._tokens[index].text in ("with", "along with", "accompanied by"):
             return False
         following = self._tokens[index + 1] if index + 1 < len(self._tokens) else None
         if following is None or following.role not in ("shape", "degree", "shadow", "disease", "lesion"):
@@ -175,6 +185,11 @@ class _Chains:
             return self._touches_shadow(index + 1)
         noun = following if following.role == "shadow" else self._noun_ahead(index + 1)
         return noun is not None and (noun.role == "shadow" or not self._zh)
+
+    def _lesion_touches(self, index: int) -> bool:
+        following = self._tokens[index + 1] if index + 1 < len(self._tokens) else None
+        touches = following is not None and following.start == self._tokens[index].end
+        return touches and following is not None and following.role in ("lesion", "shadow")
 
     def _touches_disease(self, index: int) -> bool:
         """炎性病变: whether a lesion noun says which kind of 病变 there is."""
@@ -213,7 +228,10 @@ class _Chains:
             self._subject = None
 
     def _take_shape(self, index: int) -> None:
-        if self._noun_ahead(index) is None and self._verb and self._subject is not None:
+        margin = self._subject is not None and self._tokens[self._subject.token].role == "margin"
+        touches = index > 0 and self._tokens[index - 1].end == self._tokens[index].start
+        told = self._verb or (margin and touches)
+        if self._noun_ahead(index) is None and told and self._subject is not None:
             self._describe(index, self._subject)
         else:
             self._pending.append(index)
@@ -284,14 +302,11 @@ class _Chains:
             token = self._tokens[index]
             following = self._pending[place + 1] if place + 1 < len(self._pending) else None
             target = head.token
-            parted = following is not None and any(one.text == "but" for one in self._tokens[index:following])
-            if (
-                token.role == "degree"
-                and following is not None
-                and self._tokens[following].role in _STATES
-                and not parted
-            ):
-                target = following
+            if token.role == "degree" and following is not None and self._tokens[following].role in _STATES:
+                parted = any(one.text == "but" for one in self._tokens[index:following])
+                adverb = self._zh or token.text.endswith("ly") or token.text in _ADVERBS
+                lesion = self._tokens[head.token].role == "lesion"
+                target = target if parted or (lesion and not adverb) else following
             head.edges.append((index, target))
             if token.role in _STATES:
                 head.states.append(index)
@@ -307,7 +322,8 @@ class _Chains:
     def _take_state(self, index: int, token: Token) -> None:
         following = self._tokens[index + 1] if index + 1 < len(self._tokens) else None
         noun = self._noun_ahead(index)
-        if noun is not None and (not self._zh or (noun.role == "shadow" and token.role != "normal")):
+        borderline = noun is not None and token.text in _BORDERLINE
+        if noun is not None and (not self._zh or borderline or (noun.role == "shadow" and token.role != "normal")):
             self._pending.append(index)
             return
         if not self._zh and following is not None and following.clause == token.clause:
@@ -351,7 +367,7 @@ class _Chains:
                 return False
             if token.role == "place":
                 break
-            if token.role not in ("shape", "degree", "disease", "normal") and token.text != ",":
+            if token.role not in ("shape", "degree", "disease", "normal", "skip"):
                 return False
             before = token
         else:

@@ -6,9 +6,10 @@ from llmrg.findings.graphs._token import STEADY, Token
 
 __all__ = ["settle_english"]
 
-_CHEST_FILMS = ("chest radiograph", "chest x-ray", "chest xray", "chest film")
+_CHEST_FILMS = ("chest radiographs", "chest x-rays", "chest radiograph", "chest x-ray", "chest xray", "chest film")
 _TOWARDS = frozenset({"to", "to the", "toward", "towards", "from"})
 _MOVED = ("shift", "deviat", "displac", "midline shift")
+_FORMER = frozenset({"lesion", "degree", "shape", "place", "shadow"})
 _ADJECTIVES = frozenset({"shape", "degree", "disease", "change", "normal"})
 
 
@@ -25,17 +26,33 @@ def settle_english(tokens: list[Token]) -> None:
             # enlarged but stable, persistent but resolving
             plain = before.role in ("change", "degree", "disease", "normal")
             token.role = "skip" if plain and (after.role != "normal" or after.text in STEADY) else token.role
+        elif token.text in ("prior", "previous") and (after is None or after.role not in _FORMER):
+            token.role = "skip"
+        elif token.text in ("finding", "findings") and _denied(tokens, token):
+            token.role = "neutral"
         elif token.text == "worse" and (after is None or after.role not in ("place", "at", "skip")):
             token.role = "change"
         elif token.text == "soft tissue" and after and after.text.startswith(("mass", "densit", "nodul", "opacit")):
             token.role = "shape"
         elif token.text == "compression" and after and after.text.startswith("fracture"):
             token.role = "degree"
-        elif token.role == "skip" and token.text in _CHEST_FILMS and before and before.role == "normal":
+        elif token.role == "skip" and token.text in _CHEST_FILMS and _normal_film(tokens, token):
             token.role, token.region, token.end, token.text = "place", "wall", token.start + len("chest"), "chest"
         elif token.role == "place" and before and before.text in _TOWARDS and _moved(tokens, before):
             # shift to the right: a direction, no place
             token.role = "skip" if token.text in ("left", "right", "left side", "right side") else token.role
+
+
+def _normal_film(tokens: list[Token], film: Token) -> bool:
+    front = [one for one in tokens if one.end <= film.start and one.role not in ("skip", "list")]
+    return bool(front) and front[-1].role == "normal"
+
+
+def _denied(tokens: list[Token], noun: Token) -> bool:
+    """No acute finding: whether a denial has nothing else to deny."""
+    front = [one.role for one in tokens if one.end <= noun.start]
+    front = front[len(front) - front[::-1].index("denial") :] if "denial" in front else ["denial"]
+    return all(role in ("degree", "place", "skip") for role in front)
 
 
 def _moved(tokens: list[Token], preposition: Token) -> bool:

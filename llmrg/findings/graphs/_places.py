@@ -68,7 +68,7 @@ class _Places:
     def _place_tips(self) -> None:
         """Let a device lie where the clause behind it says that its tip does."""
         for index, token in enumerate(self._tokens):
-            before = self._tokens[index - 1] if index else None
+            before = next((one for one in reversed(self._tokens[:index]) if self._zh or one.role != "skip"), None)
             if token.role != "place" or before is None or before.role != "at" or self._clause_has_head(token.clause):
                 continue
             heads = [head for head in self._heads if head.token < index]
@@ -156,6 +156,7 @@ class _Places:
         """Return the adjectives of place of an English noun phrase, or what an attributive state stands before."""
         if head.own_places:
             head.own_places = list(dict.fromkeys(one for place in head.own_places for one in self._groups[place]))
+            self._adjectives.update(head.own_places)
             return self._combine(head.own_places, self._further(head.own_places[-1]))
         found: list[int] = []
         if self._tokens[head.token].role in ("disease", "change", "normal"):
@@ -174,6 +175,11 @@ class _Places:
             return []
         self._adjectives.update(found)
         behind = self._behind(head, sides=True)
+        if self._tokens[head.token].region == "device":
+            return self._take(list(dict.fromkeys((*found, *behind))))
+        whole = any(self._organ(place) and self._serves_list(place) for place in found)
+        if whole and all(self._organ(place) for place in behind):
+            behind = []
         return self._combine(found, behind)
 
     def _told(self, head: Head) -> list[int]:

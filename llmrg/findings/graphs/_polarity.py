@@ -10,7 +10,7 @@ from llmrg.findings.graphs._token import Token
 __all__ = ["apply_denials", "apply_hedges"]
 
 _STATES = frozenset({"disease", "change", "normal"})
-_OWN_STATEMENT = frozenset({"verb", "at"})
+_AFTERWARDS = frozenset({"status post", "s/p", "following", "after"})
 
 
 def apply_denials(tokens: list[Token], heads: list[Head], language: str) -> None:
@@ -32,24 +32,32 @@ def apply_denials(tokens: list[Token], heads: list[Head], language: str) -> None
             continue
         if (unanswered and language == "zh") or token.role == "denied":
             _deny_back(tokens, index, heads)
+        if token.text.startswith("no longer") and not any(index in _cues(head) for head in heads):
+            _deny_ahead(tokens, index, by_token, stated, language)
+
+
+def _cues(head: Head) -> set[int | None]:
+    """Return the cues that deny a head or a state of it."""
+    return {head.denied_by, *head.denied_states.values()}
 
 
 def _deny_ahead(
     tokens: list[Token], cue: int, by_token: dict[int, Head], stated: dict[int, list[Head]], language: str
 ) -> bool:
     clause = tokens[cue].clause
-    found = False
+    found = general = False
     for index in range(cue + 1, len(tokens)):
         token = tokens[index]
         if token.clause != clause:
-            if not found or not _goes_on(tokens, index, by_token, language):
+            if not found or general or not _goes_on(tokens, index, by_token, language):
                 break
             clause = token.clause
-        if token.role == "stop" or (token.role == "denial" and found):
+        if token.role == "stop" or (token.role == "denial" and found) or (found and token.text in _AFTERWARDS):
             break
         if language == "zh" and token.role == "verb" and found and token.text.endswith("见"):
             break
         head = by_token.get(index)
+        general = general or (language == "zh" and token.text.startswith("异常"))
         for noun in stated.get(index, ()):
             # No increase of the effusion: the change is denied, the lesion stays.
             if (

@@ -51,7 +51,12 @@ _SPINE = Word("organ", "bone")
 _STRIPES = frozenset("片线点环带斑条团网")
 """One character that tells the shape of a shadow, where it touches 影."""
 _LUNG_ZONES = frozenset({"上肺", "中肺", "下肺"})
-_CUES = {"而非": (1, 0), "并非": (1, 0), "with no": (5, 0)}
+_CUES = {
+    **{"而非": (1, 0), "并非": (1, 0), "并无": (1, 0), "不考虑": (0, 2), "with no": (5, 0)},
+    **{f"未{seen}": (0, len(seen)) for seen in ("发现", "显示", "提示", "出现", "能显示", "探及", "查见", "示")},
+    **{f"{cue} {joint}": (0, len(joint) + 1) for cue in ("free", "absence", "lack", "devoid") for joint in ("of",)},
+    **{"clear of": (0, 3), "negative for": (0, 4)},
+}
 """Denials of which not all is the cue: characters left out in front and behind."""
 _SEPARATE = ({"纵隔", "气管"}, {"纵隔", "心影"}, {"纵隔影", "气管"}, {"胸廓", "气管"}, {"膈肌", "肋膈角"})
 """Organs that are two places even where no list mark parts them."""
@@ -92,7 +97,7 @@ def _entries(sentence: str, terms: Terms) -> list[Token]:
     while place < count:
         symbol, start, end = symbols[place]
         if start in numbers:
-            spine = not chinese and sentence[start] in "tlc"
+            spine = sentence[start] in "tlc"
             number = _SPINE if spine else _NUMBER
             tokens.append(Token(number.role, start, numbers[start], sentence[start : numbers[start]], number.region))
             while place < count and symbols[place][1] < numbers[start]:
@@ -141,6 +146,10 @@ def _cuts_bone(word: Word, key: str, sentence: str, end: int) -> bool:
     """第5前肋骨折 is 第5前肋|骨折, not 第5前肋骨|折, 后肋骨质 is 后肋|骨质, and 右下肺炎 is 右下|肺炎."""
     if word.role == "organ" and key in _LUNG_ZONES and sentence[end : end + 1] == "炎":
         return sentence[end : end + 2] not in ("炎症", "炎性", "炎变")
+    if key == "肺炎" and sentence[end : end + 1] in ("性", "变"):
+        return True
+    if key.endswith("肺间质") and sentence[end : end + 1] == "性":
+        return True
     return word.role == "organ" and key[-1] == "骨" and len(key) > 1 and sentence[end : end + 1] in ("折", "质", "皮")
 
 

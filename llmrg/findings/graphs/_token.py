@@ -9,7 +9,21 @@ from llmrg.findings.graphs._terms import Role
 __all__ = ["STEADY", "Token"]
 
 STEADY = frozenset(
-    {"stable", "unchanged", "similar", "same", "constant", "unaltered", "static", "稳定", "相仿", "同前"}
+    {
+        "stable",
+        "unchanged",
+        "similar",
+        "same",
+        "constant",
+        "unaltered",
+        "static",
+        "without change",
+        "稳定",
+        "相同",
+        "大致相同",
+        "相仿",
+        "同前",
+    }
     | {"变化不大", "无变化", "无明显变化", "无显著变化", "未见变化", "未见明显变化", "未见明显改变", "无明显改变"}
     | {f"no{kind} change" for kind in ("", " significant", " interval", " significant interval", " definite")}
     | {f"no{kind} change in" for kind in ("", " significant", " interval", " significant interval", " definite")}

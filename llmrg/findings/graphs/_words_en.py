@@ -13,7 +13,7 @@ _PLACES: tuple[tuple[Role, str, str], ...] = (
         "side",
         "",
         """left right bilateral bilaterally both left-sided right-sided bilateral-sided
-         unilateral unilaterally bibasally""",
+         unilateral unilaterally ipsilateral contralateral bibasally""",
     ),
     (
         "zone",
@@ -31,8 +31,8 @@ _PLACES: tuple[tuple[Role, str, str], ...] = (
         "",
         """
         silhouette(s) contour(s) border borders outline region(s) zone(s) field(s) space(s) cavity cavities
-        structure(s) aspect(s) surface(s) angle(s) sulcus sulci level body bodies arch knob button wall
-        parenchyma tissue(s) gutter recesses complex interspace(s) interface stripe window junction vasculature""",
+        structure(s) aspect(s) surface(s) angle(s) level body bodies arch knob knuckle button wall parenchyma
+        tissue(s) gutter recesses complex interspace(s) interface stripe window junction vasculature""",
     ),
     (
         "organ",
@@ -65,7 +65,7 @@ _PLACES: tuple[tuple[Role, str, str], ...] = (
         "organ",
         "wall",
         """chest thorax thoracic thoracic_cage chest_wall subcutaneous soft_tissue(s) axilla axillary breast(s)
-        nipple(s) thoracic_inlet intrathoracic""",
+        nipple(s) nipple_shadow(s) thoracic_inlet intrathoracic""",
     ),
     (
         "organ",
@@ -73,7 +73,7 @@ _PLACES: tuple[tuple[Role, str, str], ...] = (
         """diaphragm(s) diaphragmatic hemidiaphragm(s) hemi-diaphragm(s) hemidiaphragmatic cardiophrenic
         cardiophrenic_angle(s)""",
     ),
-    ("organ", "mediastinum", "mediastinum mediastinal thymus thymic thymic_shadow mediastinal_shadow"),
+    ("organ", "mediastinum", "mediastinum mediastinal lymph_node(s) thymus thymic thymic_shadow mediastinal_shadow"),
     (
         "organ",
         "vessel",
@@ -108,7 +108,7 @@ _PLACES: tuple[tuple[Role, str, str], ...] = (
         abdomen abdominal stomach gastric esophagus esophageal oesophagus bowel colon colonic small_bowel
         duodenum duodenal liver hepatic spleen splenic gallbladder upper_abdomen hepatic_flexure splenic_flexure
         pylorus ge_junction gastroesophageal_junction gastroesophageal quadrant left_upper_quadrant
-        right_upper_quadrant hiatal""",
+        right_upper_quadrant hiatal hiatus""",
     ),
     ("organ", "neck", "neck cervical thyroid"),
 )
@@ -127,7 +127,8 @@ _DEVICES = """
         port-a-cath portacath port-a-catheter mediport chest_port infusion_port swan-ganz_catheter swan-ganz
         pulmonary_artery_catheter pa_catheter umbilical_catheter(s) umbilical_venous_catheter
         umbilical_artery_catheter umbilical_line(s) uvc uac pacemaker(s) pacer(s) cardiac_pacemaker
-        pacemaker_lead(s) pacemaker_wire(s) pacer_lead(s) pacer_wire(s) pacing_lead(s) pacing_wire(s)
+        pacemaker_lead(s) pacemaker_wire(s) pacer_lead(s) pacer_wire(s) pacing_lead(s) epicardial_pacing_wire(s)
+        epicardial_wire(s) epicardial_lead(s) spinal_fixation_rods fixation_rods fixation_screws pacing_wire(s)
         cardiac_pacer lead(s) icd aicd defibrillator(s) generator pacemaker_generator sternotomy_wire(s)
         sternal_wire(s) median_sternotomy_wire(s) cerclage_wire(s) wire(s) surgical_clip(s) clip(s) stent(s)
         coronary_stent(s) bronchial_stent(s) aortic_stent(s) valve_replacement(s) prosthetic_valve(s)
@@ -200,16 +201,17 @@ _OBSERVATIONS: tuple[tuple[Role, str, str], ...] = (
         "lesion",
         "",
         """
-        thickening adhesion(s) calcification(s) plaque(s) adenopathy lymphadenopathy lymph_node(s) node(s)
-        aneurysm hernia(s) hiatal_hernia hiatus_hernia pneumomediastinum pneumopericardium pneumoperitoneum
-        free_air gas air intraperitoneal_air free_intraperitoneal_air free_gas surgery postsurgical postoperative
-        post-surgical post-operative sternotomy thoracotomy lobectomy mastectomy pneumonectomy cabg resection
-        cholecystectomy median_sternotomy atherosclerosis arteriosclerosis atherosclerotic_disease
-        atherosclerotic_calcification(s) ectasia dilatation dilation enlargement widening prominence blunting
-        elevation eventration tortuosity uncoiling unfolding flattening obscuration deviation shift displacement
-        distortion deformity deformities narrowing compression effacement indistinctness silhouetting
-        loss_of_height swelling gaseous_distention distention hypertension degenerative hypertrophy engorgement
-        fullness lucency lucencies mass_effect volume_overload fluid_overload splaying tenting nodes""",
+        thickening adhesion(s) calcification(s) plaque(s) adenopathy lymphadenopathy aneurysm hernia(s) goitre
+        goiter mucus_plugging mucous_plugging mucus_plug pneumomediastinum pneumopericardium pneumoperitoneum
+        free_air gas air intraperitoneal_air free_intraperitoneal_air free_gas height_loss vertebral_height_loss
+        surgery postsurgical postoperative post-surgical post-operative sternotomy thoracotomy lobectomy
+        mastectomy pneumonectomy cabg resection cholecystectomy median_sternotomy atherosclerosis
+        arteriosclerosis atherosclerotic_disease atherosclerotic_calcification(s) ectasia dilatation dilation
+        enlargement widening prominence blunting elevation eventration tortuosity uncoiling unfolding flattening
+        obscuration deviation shift displacement distortion deformity deformities narrowing compression
+        effacement indistinctness silhouetting loss_of_height swelling gaseous_distention distention hypertension
+        degenerative hypertrophy engorgement fullness lucency lucencies mass_effect volume_overload
+        fluid_overload splaying tenting""",
     ),
     (
         "shadow",
@@ -221,7 +223,7 @@ _OBSERVATIONS: tuple[tuple[Role, str, str], ...] = (
         "neutral",
         "",
         """markings marking size sizes volume volumes abnormality abnormalities process processes disease diseases
-        finding configuration caliber course inflation aeration expansion translucency pathology patholgies
+        finding configuration caliber course inflation aeration expansion translucency pathology cobb_angle
         illness injury height heights mineralization architecture shape aeration vascular_pattern
         thickness morphology width excursion insult""",
     ),
@@ -229,14 +231,15 @@ _OBSERVATIONS: tuple[tuple[Role, str, str], ...] = (
         "shape",
         "",
         """
-        patchy hazy streaky linear bandlike band-like reticular reticulonodular nodular rounded round oval ovoid
-        ill-defined well-defined well-circumscribed dense ground-glass ground glass groundglass plate-like
-        platelike discoid confluent fluffy wedge-shaped mass-like masslike strand-like spiculated lobulated
-        cavitary cavitating irregular ill_defined poorly_defined vague fibronodular miliary tubular curvilinear
-        cystic lucent hyperlucent hyperdense sclerotic lytic calcified fibrotic atelectatic consolidative
-        infiltrative heterogeneous homogeneous metallic reticulated granular nodular-appearing plate_like
-        streak-like soft_tissue_density soft-tissue tree-in-bud subpulmonic consolidated wedge wedge-like
-        ring-like semicircular triangular ill-circumscribed bat-wing batwing butterfly honeycomb""",
+        patchy hazy streaky linear thick-walled thin-walled veil-like bandlike band-like reticular
+        reticulonodular nodular rounded round oval ovoid ill-defined well-defined well-circumscribed dense
+        ground-glass ground glass groundglass plate-like platelike discoid confluent fluffy wedge-shaped
+        mass-like masslike strand-like spiculated lobulated cavitary cavitating irregular ill_defined
+        poorly_defined vague fibronodular miliary tubular curvilinear cystic lucent hyperlucent hyperdense
+        sclerotic lytic calcified fibrotic atelectatic consolidative infiltrative heterogeneous homogeneous
+        metallic reticulated granular nodular-appearing plate_like streak-like soft_tissue_density soft-tissue
+        tree-in-bud subpulmonic consolidated wedge wedge-like ring-like semicircular triangular ill-circumscribed
+        bat-wing batwing butterfly honeycomb""",
     ),
     (
         "change",
@@ -244,16 +247,17 @@ _OBSERVATIONS: tuple[tuple[Role, str, str], ...] = (
         """
         increased increasing increase larger enlarging decreased decreasing decrease worsened worsening improved
         improving improvement resolving progressed progressive progression accumulating reaccumulated growing
-        shrinking increase_in_size decrease_in_size increased_in_size decreased_in_size reduction_in_size
-        increase_in_extent decrease_in_extent waxing smaller reduction regressing regressed regression
-        reaccumulating""",
+        shrinking less_dense more_dense less_prominent more_prominent less_conspicuous more_conspicuous
+        less_extensive more_extensive development changed increase_in_size decrease_in_size increased_in_size
+        decreased_in_size reduction_in_size increase_in_extent decrease_in_extent waxing smaller reduction
+        regressing regressed regression reaccumulating""",
     ),
     (
         "disease",
         "",
         """
         enlarged prominent widened wide blunted elevated raised low lowered tortuous ectatic dilated distended
-        shifted deviated displaced obscured accentuated coarse coarsened crowded thickened hyperinflated
+        shifted deep deviated displaced obscured accentuated coarse coarsened crowded thickened hyperinflated
         hyperexpanded overinflated hyper-expanded hyper-inflated indistinct abnormal atherosclerotic unfolded
         uncoiled flattened depressed collapsed underinflated hypoinflated under-inflated poorly_inflated
         poorly_expanded poorly_aerated silhouetted fractured tented congested engorged cephalized exaggerated
@@ -271,7 +275,8 @@ _OBSERVATIONS: tuple[tuple[Role, str, str], ...] = (
         satisfactory appropriate expected good top-normal high-normal patent adequate adequately_inflated
         distinct normally_expanded nonenlarged well_ventilated centered expanded inflated aerated regular stable
         unchanged similar same constant unaltered static no_change_in no_significant_change_in
-        no_interval_change_in no_significant_interval_change_in no_definite_change_in no_change
+        no_interval_change_in no_significant_interval_change_in no_definite_change_in no_change without_change
+        without_significant_change without_interval_change without_significant_interval_change
         no_significant_change no_interval_change no_significant_interval_change""",
     ),
     (
@@ -280,21 +285,23 @@ _OBSERVATIONS: tuple[tuple[Role, str, str], ...] = (
         """
         small mild mildly moderate moderately moderate-sized moderate-to-large large marked markedly severe
         severely minimal minimally slight slightly tiny trace minor faint subtle extensive extensively massive
-        gross grossly minute focal multifocal diffuse diffusely scattered multiple several few single solitary
-        numerous isolated acute subacute chronic old healed healing remote new newly persistent persisting early
-        late borderline short long thin thick loculated layering retained implanted dual-chamber single-chamber
-        dual-lead dual_lead single_lead dual_chamber single_chamber densely heavily biventricular viral bacterial
-        fungal reactive completely entirely fully nearly mainly predominantly predominant compression recurrent
-        unilocular overall worse abundant dominant residual mild-to-moderate mild_to_moderate moderate_to_severe
-        moderate_to_large small_to_moderate small-to-moderate interstitial airspace air-space alveolar free
-        active lobar segmental subsegmental compressive obstructive passive asymmetrically nondisplaced
-        non-displaced undisplaced minimally_displaced mildly_displaced comminuted pathologic traumatic sizable
-        sizeable considerable substantial considerably centrilobular paraseptal bullous benign malignant
-        infectious inflammatory granulomatous tuberculous cardiogenic atypical tension additional partial
-        complete near-complete partially relatively somewhat prominently greatly limited localized generalised
-        generalized widespread medium developing evolving long-standing longstanding postobstructive
-        post-obstructive low-lying hydrostatic noncalcified non-calcified mid-sized discrete unifocal incidental
-        small-sized well-healed subcentimeter nonspecific fine""",
+        gross grossly minute focal multifocal diffuse diffusely scattered multiple innumerable massively
+        congestive prior previous large-bore small-bore air_space non-accidental post-inflammatory
+        postinflammatory several few single solitary numerous isolated acute subacute chronic old healed healing
+        remote new newly persistent persisting early late borderline short long thin thick loculated layering
+        retained implanted dual-chamber single-chamber dual-lead dual_lead single_lead dual_chamber
+        single_chamber densely heavily biventricular viral bacterial fungal reactive completely entirely fully
+        nearly mainly predominantly predominant compression recurrent unilocular overall worse abundant dominant
+        residual mild-to-moderate mild_to_moderate moderate_to_severe moderate_to_large small_to_moderate
+        small-to-moderate interstitial airspace air-space alveolar free active lobar segmental subsegmental
+        compressive obstructive passive asymmetrically nondisplaced non-displaced undisplaced minimally_displaced
+        mildly_displaced comminuted pathologic traumatic sizable sizeable considerable substantial considerably
+        centrilobular paraseptal bullous benign malignant infectious inflammatory granulomatous tuberculous
+        cardiogenic atypical tension additional partial complete near-complete partially relatively somewhat
+        prominently greatly limited localized generalised generalized widespread medium developing evolving
+        long-standing longstanding postobstructive post-obstructive low-lying hydrostatic noncalcified
+        non-calcified mid-sized discrete unifocal incidental small-sized well-healed subcentimeter nonspecific
+        fine""",
     ),
 )
 
@@ -331,7 +338,7 @@ _CUES: tuple[tuple[Role, str, str], ...] = (
     (
         "gone",
         "",
-        "resolved cleared disappeared removed resolution removal extubated extubation",
+        "resolved cleared disappeared removed resolution removal withdrawn extubated extubation",
     ),
     (
         "emphasis",
@@ -374,15 +381,17 @@ _CUES: tuple[tuple[Role, str, str], ...] = (
         the a an this that these those evidence sign signs any area areas amount amounts degree pattern
         appearance change changes setting in_the_appropriate_clinical_setting appropriate_clinical_setting
         finding findings definite definitely significant significantly obvious obviously appreciable convincing
-        limits upper_limits compared prior previous exam study interval not_without examination interval_change
-        history lateral_view frontal_view lateral_projection frontal_projection lateral_radiograph
-        frontal_radiograph pa_view ap_view pa_and_lateral lateral_film lateral_image lateral_images
-        frontal_and_lateral pa lateral_chest tip tips in_place in_situ end patient patients view views radiograph
-        radiographs film portable x-ray as for by it well again once_again now chest_x-ray chest_radiograph
-        chest_radiographs chest_xray cxr chest_ct ct clinical correlation focus foci collection collections
-        component with_respect_to post status status_post s/p no_longer_required no_doubt not_only no_significant
-        line_of right-angle right_lateral_decubitus left_lateral_decubitus lower_than upper_normal patient's
-        visualized remaining remainder given in_comparison in_appearance most more less least other""",
+        limits upper_limits compared prior_study previous_study prior_exam previous_exam prior_examination
+        previous_examination prior_radiograph previous_radiograph prior_film prior_studies exam study following
+        after interval not_without examination interval_change history lateral_view frontal_view
+        lateral_projection frontal_projection lateral_radiograph frontal_radiograph pa_view ap_view
+        pa_and_lateral lateral_film lateral_image lateral_images frontal_and_lateral pa tip tips in_place in_situ
+        end patient patients view views radiograph radiographs film portable x-ray as for by it well again
+        once_again now chest_x-ray chest_radiograph chest_radiographs chest_xray cxr chest_ct ct clinical
+        correlation focus foci collection collections component with_respect_to post status status_post s/p
+        no_longer_required no_doubt not_only no_significant skin_fold(s) skinfold(s) line_of right-angle
+        right_lateral_decubitus left_lateral_decubitus lower_than upper_normal patient's visualized remaining
+        remainder given in_comparison in_appearance most more less least other""",
     ),
 )
 

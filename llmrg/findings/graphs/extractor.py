@@ -28,7 +28,7 @@ _TERMS: dict[str, Terms] = {"zh": CHINESE_TERMS, "en": ENGLISH_TERMS}
 _SENTENCES_KEPT = 1 << 16
 # A sentence without an end is cut, so that time stays in proportion to length.
 _SENTENCE = {
-    "zh": re.compile(r"[^。；;！!？?\n\r]{1,500}[。；;！!？?]*"),
+    "zh": re.compile(r"[^。；;！!\n\r]{1,500}[。；;！!]*"),
     "en": re.compile(r"(?:[^.!?;\n]|\.(?=\S)(?![A-Z])|(?<=\d)\.(?=\d)|\n(?=[a-z])){1,1500}[.!?;]*"),
 }
 _NUMBERED = re.compile(r"\s*[(（]?\d{1,2}\s*[.．、)）]\s*(?!\d)")
@@ -161,7 +161,7 @@ def _chain_kinds(head: Head, tokens: list[Token]) -> tuple[dict[int, EntityKind]
     nodes = {head.token, *(source for source, _ in edges)}
     kinds: dict[int, EntityKind] = {}
     role = tokens[head.token].role
-    lesion = role in ("lesion", "shadow")
+    lesion = role in ("lesion", "shadow") or tokens[head.token].text in _AFFIRMED
     for index in nodes:
         onto = {tokens[target].role for source, target in edges if source == index}
         quiet = lesion or bool(onto & _STATEMENTS)
