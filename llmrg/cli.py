@@ -12,6 +12,7 @@ from llmrg.commands.data import data_app
 from llmrg.commands.examine import doctor
 from llmrg.commands.index import index_app
 from llmrg.commands.measuring import benchmark, compare, graph, label, score
+from llmrg.commands.mining import mine_maps
 from llmrg.commands.rexrank import rexrank
 from llmrg.commands.runs import export, generate, remove_patient
 from llmrg.commands.training import build_memory, pretrain, train
@@ -29,6 +30,7 @@ app = typer.Typer(
 for command in (
     doctor,
     pretrain,
+    mine_maps,
     build_memory,
     train,
     generate,

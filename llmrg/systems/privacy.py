@@ -10,6 +10,7 @@ from typing import Any
 
 from llmrg.artefacts import Manifest, read_manifest
 from llmrg.evidence.key_sentences import SENTENCES
+from llmrg.evidence.memory_bank import NOBODY
 from llmrg.systems.training_words import SHORTEST
 
 __all__ = [
@@ -130,8 +131,9 @@ def identifiers(artefacts: Mapping[str, Path]) -> tuple[set[str], set[str]]:
     if "memory" in artefacts and not _is_withheld(artefacts["memory"]):
         for name in MEMORIES:
             for row in read_lines(artefacts["memory"] / f"{name}.jsonl"):
-                studies.add(str(row["study_id"]))
-                patients.add(str(row["patient_id"]))
+                if row["patient_id"] != NOBODY:
+                    studies.add(str(row["study_id"]))
+                    patients.add(str(row["patient_id"]))
     if "index" in artefacts:
         for row in read_lines(artefacts["index"] / "faiss" / "records.jsonl"):
             studies.add(str(row["id"]))

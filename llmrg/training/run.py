@@ -34,7 +34,7 @@ from llmrg.training.processes import alone, by_main_process, naming_lost_process
 from llmrg.training.progress import ProgressReport
 from llmrg.training.settings import TrainConfig
 from llmrg.training.source_dropout import SourceDropout
-from llmrg.training.stages import StageBuilder
+from llmrg.training.stages import RESTS_ON, StageBuilder
 from llmrg.training.trainer import build_trainer
 from llmrg.training.validation import ReportValidation
 
@@ -181,7 +181,8 @@ def build_stage(
         callbacks=lambda name: [ProgressReport(name)],
         resume=resume,
     )
-    bases = ("language_model", "disease_classifier") if stage in ("memory", "index") else ()
+    regions = settings.stages.memory.visual == "regions"
+    bases = [base for base in RESTS_ON.get(stage, ()) if base != "activation_maps" or regions]
     with ArtefactLocks(settings.artefacts_folder, [*bases, stage]) as locks:
         return locks.build(lambda: (stage,), lambda: builder.build(stage))
 

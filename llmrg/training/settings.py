@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmrg.language.settings import DecodingConfig
+from llmrg.language.text_encoder import Pooling
 from llmrg.pretraining.language_model import LanguageModelPretrainingConfig
 from llmrg.pretraining.precision import Precision
 from llmrg.pretraining.settings import DiseaseClassifierConfig
@@ -14,12 +15,13 @@ from llmrg.studies.augmentation import AugmentationConfig
 from llmrg.studies.mixture import Data
 from llmrg.systems.build import EMBEDDED
 from llmrg.systems.settings import SystemConfig
+from llmrg.training.memory_settings import ActivationMapsConfig, MemoryStageConfig
 from llmrg.training.oversampling import OversamplingConfig
 from retrieval_index import IndexConfig
 
 __all__ = ["STAGES", "VALIDATION_METRICS", "LoopConfig", "StagesConfig", "TextEncoderConfig", "TrainConfig"]
 
-STAGES = ("language_model", "disease_classifier", "memory", "index")
+STAGES = ("language_model", "disease_classifier", "activation_maps", "memory", "index")
 """Stages before the generator, in the order in which they are built."""
 
 VALIDATION_METRICS = ("clinical_micro_f1", "clinical_macro_f1", "bleu_4", "rouge_l", "cider")
@@ -32,10 +34,18 @@ class TextEncoderConfig:
     Args:
         path: any transformers encoder or causal LM by name or directory, or ``embedded``.
         revision: of a hub model.
+        pooling: ``mean`` of the last hidden states, or that of the class token (``cls``, AM-MRG).
+        max_tokens: longest text that is read; longer ones are cut.
     """
 
     path: str = EMBEDDED
     revision: str | None = None
+    pooling: Pooling = "mean"
+    max_tokens: int = 512
+
+    def __post_init__(self) -> None:
+        if self.max_tokens < 4:
+            raise ValueError(f"max_tokens must be at least 4, not {self.max_tokens}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +55,16 @@ class StagesConfig:
     Args:
         language_model: training of the embedded language model (used where a path is ``embedded``).
         disease_classifier: training of trunk and disease queries.
+        activation_maps: regions mined from the training films, where the visual memory is made of them.
+        memory: what the memories are made of.
         text_encoder: gives report vectors.
         index: the retrieval index.
     """
 
     language_model: LanguageModelPretrainingConfig = field(default_factory=LanguageModelPretrainingConfig)
     disease_classifier: DiseaseClassifierConfig = field(default_factory=DiseaseClassifierConfig)
+    activation_maps: ActivationMapsConfig = field(default_factory=ActivationMapsConfig)
+    memory: MemoryStageConfig = field(default_factory=MemoryStageConfig)
     text_encoder: TextEncoderConfig = field(default_factory=TextEncoderConfig)
     index: IndexConfig = field(default_factory=IndexConfig)
 
@@ -174,6 +188,7 @@ class TrainConfig:
         needed = {
             "language_model": self.system.language_model.path == EMBEDDED or embedded_text,
             "disease_classifier": "disease_queries" in sources,
+            "activation_maps": "visual_memory" in sources and self.stages.memory.visual == "regions",
             "memory": memory,
             "index": index,
         }

@@ -6,18 +6,18 @@ import dataclasses
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import TrainerCallback
 
-from llmrg.artefacts import Manifest, atomic_directory, file_hash, is_complete, read_manifest
+from llmrg.artefacts import Manifest, atomic_directory, is_complete, read_manifest
 from llmrg.config import to_mapping
 from llmrg.errors import UserError
 from llmrg.evidence.context_store import ContextStore
-from llmrg.evidence.encoder import load_encoder
+from llmrg.evidence.encoder import StudyEncoder, load_encoder
 from llmrg.evidence.key_sentences import KeySentence, KeySentences
 from llmrg.evidence.memory_bank import MemoryBank, Pattern, sample_patterns
 from llmrg.findings.labeler import get_labeler
@@ -34,15 +34,29 @@ from llmrg.systems.build import EMBEDDED, ArtefactPaths, encoder_config
 from llmrg.text.sentences import split_sentences
 from llmrg.training.encoding import EncodedStudies, encode_studies
 from llmrg.training.material import TrainingMaterial
+from llmrg.training.memory_banks import (
+    NORMAL,
+    region_bank,
+    report_entries,
+    report_sample,
+    save_banks,
+    save_regions,
+    stacked,
+)
+from llmrg.training.memory_settings import MemoryStageConfig
 from llmrg.training.one_class import warn_of_one_class_labels
-from llmrg.training.settings import STAGES, TrainConfig
+from llmrg.training.settings import STAGES, TextEncoderConfig, TrainConfig
 from retrieval_index import Record, RetrievalIndex
 
-__all__ = ["NORMAL", "StageBuilder"]
+__all__ = ["NORMAL", "RESTS_ON", "StageBuilder"]
 
 logger = logging.getLogger(__name__)
-NORMAL = "normal"
-"""Finding name of patterns that come from studies without any finding."""
+RESTS_ON: Mapping[str, tuple[str, ...]] = {
+    "activation_maps": ("disease_classifier",),
+    "memory": ("language_model", "disease_classifier", "activation_maps"),
+    "index": ("language_model", "disease_classifier"),
+}
+"""The stages whose artefacts a stage is made from."""
 
 
 @dataclass(kw_only=True)
@@ -80,19 +94,16 @@ class StageBuilder:
 
     def open_stages(self) -> tuple[str, ...]:
         """The stages that must be built: their artefact does not fit, or a stage they rest on must be built."""
-        rests_on = {
-            "memory": ("language_model", "disease_classifier"),
-            "index": ("language_model", "disease_classifier"),
-        }
         found: list[str] = []
         for stage in self.config.stage_names:
-            if any(base in found for base in rests_on.get(stage, ())) or not self.fits(stage):
+            if any(base in found for base in RESTS_ON.get(stage, ())) or not self.fits(stage):
                 found.append(stage)
         return tuple(found)
 
     def paths(self) -> ArtefactPaths:
         """The artefacts the system needs, by name."""
-        return ArtefactPaths(**{stage: self.path(stage) for stage in self.config.stage_names})
+        names = {entry.name for entry in fields(ArtefactPaths)}
+        return ArtefactPaths(**{stage: self.path(stage) for stage in self.config.stage_names if stage in names})
 
     def build(self, stage: str) -> Path:
         """Build one stage.
@@ -103,6 +114,7 @@ class StageBuilder:
         builders = {
             "language_model": self._language_model,
             "disease_classifier": self._disease_classifier,
+            "activation_maps": self._activation_maps,
             "memory": self._memory,
             "index": self._index,
         }
@@ -123,7 +135,7 @@ class StageBuilder:
             return False
         wanted = json.loads(json.dumps(self._configuration(stage)))
         same = manifest.configuration == wanted and manifest.split_hash == self.material.split_hash
-        if same and stage in ("memory", "index"):
+        if same and stage in ("activation_maps", "memory", "index"):
             same = manifest.encoder_hash == self._encoder_hash()
         return same
 
@@ -143,9 +155,12 @@ class StageBuilder:
                 "seed": seed,
                 **self._mixture(),
             }
+        if stage == "activation_maps":
+            mining = to_mapping(stages.activation_maps)
+            return {"mining": mining, "labeler": self.material.labeler_version, "seed": seed}
         evidence = self.config.system.evidence
         shared = {
-            "text_encoder": {**to_mapping(stages.text_encoder), "weights": self._text_encoder_weights()},
+            "text_encoder": {**_text_encoder_choice(stages.text_encoder), "weights": self._text_encoder_weights()},
             "labeler": self.material.labeler_version,
         }
         if stage == "memory":
@@ -154,6 +169,7 @@ class StageBuilder:
                 "visual_per_finding": evidence.visual_memory.per_finding,
                 "report_per_finding": evidence.report_memory.per_finding,
                 "seed": seed,
+                **self._memory_choice(),
             }
         return {
             **shared,
@@ -161,6 +177,16 @@ class StageBuilder:
             **({"sentences": True} if self._tells_words else {}),
             "candidates": evidence.retrieved_context.candidates,
         }
+
+    def _memory_choice(self) -> dict[str, Any]:
+        """What the memories are made of, and the regions they are made from; nothing where that is the default."""
+        chosen = self.config.stages.memory
+        if chosen == MemoryStageConfig():
+            return {}
+        path = self.path("activation_maps")
+        regions = chosen.visual == "regions" and is_complete(path)
+        mined = read_manifest(path).details.get("regions_hash") if regions else None
+        return {"choice": to_mapping(chosen), "regions": mined}
 
     def _mixture(self) -> dict[str, Any]:
         """How often members of a mixture are shown; nothing outside mixtures."""
@@ -190,6 +216,7 @@ class StageBuilder:
             command = {
                 "language_model": "llmrg pretrain language-model",
                 "disease_classifier": "llmrg pretrain disease-classifier",
+                "activation_maps": "llmrg mine-maps",
             }[stage]
             raise UserError(
                 f"The stage {needed_by} needs the artefact {stage}",
@@ -259,29 +286,59 @@ class StageBuilder:
 
     def _memory(self) -> None:
         self._require("disease_classifier", "memory")
-        names = [finding.name for finding in self.material.vocabulary.abnormal]
-        encoded = self._encode()
         evidence, seed = self.config.system.evidence, self.config.seed
-        visual = [
-            (_pattern(self.material.training[row], NORMAL if query is None else names[query]), answer)
-            for (row, query), answer in sorted(encoded.answers.items(), key=lambda item: (item[0][0], item[0][1] or 0))
-        ]
-        sentences = self._key_sentences()
-        chosen = sample_patterns([p for p, _ in sentences], per_finding=evidence.report_memory.per_finding, seed=seed)
-        unique = sorted({sentences[row][1] for row in chosen})
-        vectors = dict(zip(unique, self._text_encoder("memory").encode(unique), strict=True))
-        report = [(sentences[row][0], vectors[sentences[row][1]]) for row in chosen]
+        chosen = self.config.stages.memory
+        entries = report_entries(self.material) if chosen.report == "reports" else self._key_sentences()
+        rows = report_sample(
+            [pattern for pattern, _ in entries],
+            per_finding=evidence.report_memory.per_finding,
+            total=chosen.report_samples,
+            seed=seed,
+        )
+        unique = sorted({entries[row][1] for row in rows})
+        text_encoder = self._text_encoder("memory")
+        banks = {"visual_memory": self._visual_bank()}
+        vectors = dict(zip(unique, text_encoder.encode(unique), strict=True))
+        banks["report_memory"] = stacked([(entries[row][0], vectors[entries[row][1]]) for row in rows])
         with atomic_directory(self.path("memory")) as directory:
-            details: dict[str, Any] = {"vocabulary": self.material.data.vocabulary}
-            for name, entries in (("visual_memory", visual), ("report_memory", report)):
-                bank = MemoryBank(
-                    vectors=torch.stack([vector for _, vector in entries]),
-                    patterns=tuple(pattern for pattern, _ in entries),
-                )
-                bank.save(directory, name)
-                details[f"{name}_hash"] = file_hash(directory / f"{name}.safetensors")
-                details[f"{name}_patterns"] = len(entries)
+            details = {"vocabulary": self.material.data.vocabulary, **save_banks(directory, banks)}
             self._manifest("memory", details).write(directory)
+
+    def _visual_bank(self) -> MemoryBank:
+        if self.config.stages.memory.visual == "regions":
+            self._require("activation_maps", "memory")
+            return region_bank(
+                self.path("activation_maps"),
+                per_finding=self.config.system.evidence.visual_memory.per_finding,
+                seed=self.config.seed,
+                encoder_hash=self._encoder_hash(),
+            )
+        names = [finding.name for finding in self.material.vocabulary.abnormal]
+        answers = sorted(self._encode().answers.items(), key=lambda item: (item[0][0], item[0][1] or 0))
+        return stacked(
+            [
+                (_pattern(self.material.training[row], NORMAL if query is None else names[query]), answer)
+                for (row, query), answer in answers
+            ]
+        )
+
+    def _activation_maps(self) -> None:
+        self._require("disease_classifier", "activation_maps")
+        with atomic_directory(self.path("activation_maps")) as directory:
+            details = save_regions(
+                self.encoder(),
+                self.material,
+                directory,
+                config=self.config.stages.activation_maps,
+                batch_size=self.config.training.validation_batch_size,
+                seed=self.config.seed,
+            )
+            self._manifest("activation_maps", details).write(directory)
+
+    def encoder(self) -> StudyEncoder:
+        """The disease classifier in evaluation mode, on a GPU where there is one."""
+        encoder, _ = load_encoder(self.path("disease_classifier"))
+        return (encoder.cuda() if torch.cuda.is_available() else encoder).eval()
 
     def _visual_choice(self) -> dict[int, list[int | None]]:
         """The patterns of the visual memory, chosen before anything is encoded: row to query (None: their mean)."""
@@ -384,13 +441,10 @@ class StageBuilder:
     def _encode(self) -> EncodedStudies:
         """What memory and index need of the training studies, without augmentation."""
         if self._encoded is None:
-            encoder, _ = load_encoder(self.path("disease_classifier"))
-            if torch.cuda.is_available():
-                encoder = encoder.cuda()
             dataset = self.material.dataset(self.material.training)
             dataset.extras = {}
             self._encoded = encode_studies(
-                encoder,
+                self.encoder(),
                 dataset,
                 batch_size=self.config.training.validation_batch_size,
                 answers=self._visual_choice(),
@@ -402,8 +456,10 @@ class StageBuilder:
         settings = self.config.stages.text_encoder
         if settings.path == EMBEDDED:
             self._require("language_model", needed_by)
-            return TextEncoder(self.path("language_model"))
-        return TextEncoder(settings.path, revision=settings.revision)
+            path, revision = str(self.path("language_model")), None
+        else:
+            path, revision = settings.path, settings.revision
+        return TextEncoder(path, revision=revision, pooling=settings.pooling, max_tokens=settings.max_tokens)
 
     def _manifest(self, kind: str, details: Mapping[str, Any]) -> Manifest:
         return Manifest(
@@ -419,3 +475,10 @@ class StageBuilder:
 
 def _pattern(study: Study, finding: str) -> Pattern:
     return Pattern(study_id=study.id, patient_id=study.patient_id, finding=finding)
+
+
+def _text_encoder_choice(chosen: TextEncoderConfig) -> dict[str, Any]:
+    """Path and revision, and what differs from the defaults, so that artefacts from before there was a choice fit."""
+    usual = to_mapping(TextEncoderConfig())
+    values = to_mapping(chosen)
+    return {name: value for name, value in values.items() if name in ("path", "revision") or value != usual[name]}
