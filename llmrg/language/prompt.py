@@ -107,7 +107,6 @@ _WORDS: dict[str, dict[str, str]] = {
         "report_memory": "报告记忆：",
         "retrieved_context": "相似病例：",
         "retrieved_words": "相似病例所见：{retrieved_context}\n",
-        "retrieved_words": "相似病例所见：{retrieved_context}\n",
         "context": "临床信息：{context}\n",
         "diagnosis_hints": "\n初步判断：{diagnosis_hints}",
         "instruction": "请根据胸部X线影像写出影像所见。",
@@ -118,7 +117,6 @@ _WORDS: dict[str, dict[str, str]] = {
         "visual_memory": "Remembered films: ",
         "report_memory": "Remembered reports: ",
         "retrieved_context": "Similar studies: ",
-        "retrieved_words": "Reports of similar studies: {retrieved_context}\n",
         "retrieved_words": "Reports of similar studies: {retrieved_context}\n",
         "context": "Clinical context: {context}\n",
         "diagnosis_hints": "\nFirst impression: {diagnosis_hints}",
@@ -151,8 +149,6 @@ def default_prompt(
             segments += [Segment(text=words[source]), Segment(source=source), Segment(text="</Img>\n")]
         else:
             segments += [Segment(text=words.get(source, f"{source}: ")), Segment(source=source), Segment(text="\n")]
-    if "retrieved_context" in sources:
-        segments.append(Segment(text=words["retrieved_words"]))  # left out where the source says nothing in words
     if "retrieved_context" in sources:
         segments.append(Segment(text=words["retrieved_words"]))  # left out where the source says nothing in words
     segments += [Segment(text=words["context"]), Segment(text="{instruction}")]

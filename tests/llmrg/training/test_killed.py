@@ -25,6 +25,10 @@ LOOP = (
     "training.accumulation=2",
     "training.batch_size=4",
     "training.logging_steps=5",
+    "training.source_dropout=0.2",
+    "training.oversampling={times: 2}",
+    "system.evidence.gates=true",
+    "system.evidence.diagnosis_hints={calibrate: true, threshold: null}",
     "decoding.max_new_tokens=4",
 )
 

@@ -46,7 +46,9 @@ system:
     disease_queries: {{dropout: 0.0}}
     visual_memory: {{per_finding: 5}}
     report_memory: {{per_finding: 5}}
-    retrieved_context: {{candidates: 6, positives: 2, negatives: 1}}
+    retrieved_context: {{candidates: 6, positives: 2, negatives: 1, sentences: 2}}
+    diagnosis_hints: {{calibrate: true, sure: 0.7}}
+    gates: true
   language_model: {{path: embedded, lora_rank: 4, lora_alpha: 8, lora_dropout: 0.0}}
 stages:
   language_model:
@@ -62,6 +64,8 @@ training:
   precision: fp32
   logging_steps: 1
   tensorboard: false
+  source_dropout: 0.2
+  oversampling: {{times: 2}}
 decoding: {{max_new_tokens: 12}}
 """
 
