@@ -57,10 +57,6 @@ class TokenSpace:
         """Count the tokens of words, special tokens in them read as ordinary characters."""
         return [len(encode_ordinary(self._model.tokenizer, text)) for text in texts]
 
-    def lengths(self, texts: Sequence[str]) -> list[int]:
-        """Count the tokens of words, special tokens in them read as ordinary characters."""
-        return [len(encode_ordinary(self._model.tokenizer, text)) for text in texts]
-
     def embed(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Embed words, one row a text, special tokens in them read as ordinary characters.
 
