@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from llmrg.findings.graphs._terms import Terms
 from llmrg.findings.graphs._token import Token
 
 __all__ = ["is_background", "leave_out"]
@@ -26,6 +26,11 @@ _ADVICE = {
         r"|[^,;.:]*\b(?:is|are|would be|may be|should be) (?:also )?(?:recommended|advised|suggested)\b[^,;.]*"
     ),
 }
+_ADVISING = {
+    "zh": ("建议", "请", "必要时"),
+    "en": ("recommend", "suggest", "advise", "consider", "follow", "correlat", "please"),
+}
+"""Without one of these words there is no advice."""
 _CUES = frozenset({"denial", "denied", "gone", "normal"})
 _SURELY = frozenset({"entirely", "completely", "fully", "完全"})
 
@@ -40,21 +45,25 @@ def is_background(sentence: str, language: str) -> bool:
     return _BACKGROUND[language].match(sentence) is not None
 
 
-def leave_out(sentence: str, tokens: list[Token], terms: Terms) -> list[Token]:
+def leave_out(sentence: str, tokens: list[Token], language: str, hedges: Sequence[re.Match[str]]) -> list[Token]:
     """Return the tokens without those of advice; what denies or affirms as part of a hedge is no cue.
 
     Args:
         sentence: in lower case where the language has one.
         tokens: of the sentence.
-        terms: the lexicon.
+        language: ``zh`` or ``en``.
+        hedges: where the sentence doubts.
     """
-    advice = [match.span() for match in _ADVICE[terms.language].finditer(sentence)]
-    hedges = [match.span() for match in terms.hedges.finditer(sentence)]
+    advised = any(word in sentence for word in _ADVISING[language])
+    advice = [match.span() for match in _ADVICE[language].finditer(sentence)] if advised else []
+    if not advice and not hedges:
+        return tokens
+    doubt = [match.span() for match in hedges]
     kept: list[Token] = []
     for token in tokens:
         if any(start <= token.start < end for start, end in advice):
             continue
-        if (token.role in _CUES or token.text in _SURELY) and any(start <= token.start < end for start, end in hedges):
+        if (token.role in _CUES or token.text in _SURELY) and any(start <= token.start < end for start, end in doubt):
             token.role = "skip"
         kept.append(token)
     return kept

@@ -68,8 +68,10 @@ class _Places:
     def _place_tips(self) -> None:
         """Let a device lie where the clause behind it says that its tip does."""
         for index, token in enumerate(self._tokens):
+            if token.role != "place":
+                continue
             before = next((one for one in reversed(self._tokens[:index]) if self._zh or one.role != "skip"), None)
-            if token.role != "place" or before is None or before.role != "at" or self._clause_has_head(token.clause):
+            if before is None or before.role != "at" or self._clause_has_head(token.clause):
                 continue
             heads = [head for head in self._heads if head.token < index]
             if heads and self._tokens[heads[-1].token].role == "margin":

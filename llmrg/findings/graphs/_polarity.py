@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from llmrg.findings.graphs._head import Head
 from llmrg.findings.graphs._token import Token
@@ -134,16 +135,16 @@ def _deny_back(tokens: list[Token], cue: int, heads: list[Head]) -> None:
             head.denied_by = cue
 
 
-def apply_hedges(sentence: str, tokens: list[Token], heads: list[Head], hedges: re.Pattern[str]) -> None:
+def apply_hedges(sentence: str, tokens: list[Token], heads: list[Head], hedges: Sequence[re.Match[str]]) -> None:
     """Mark the heads that a hedge reaches as uncertain.
 
     Args:
         sentence: in lower case where the language has one.
         tokens: of the sentence.
         heads: of the same.
-        hedges: the labeler's cues.
+        hedges: where the sentence doubts.
     """
-    for match in hedges.finditer(sentence):
+    for match in hedges:
         kind = match.lastgroup
         if kind not in ("unc", "evoke", "either", "unc_after"):
             continue

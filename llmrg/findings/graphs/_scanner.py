@@ -87,10 +87,11 @@ def _starts_clause(token: Token) -> bool:
 
 def _entries(sentence: str, terms: Terms) -> list[Token]:
     """Return the longest entries from left to right."""
-    symbols = [piece for match in terms.symbols.finditer(sentence) for piece in _pieces(match, terms)]
+    symbols = [(match.group(), match.start(), match.end()) for match in terms.symbols.finditer(sentence)]
+    if terms.language == "en" and "-" in sentence:
+        symbols = [piece for symbol in symbols for piece in _pieces(symbol, terms)]
     numbers = {match.start(): match.end() for match in terms.numbers.finditer(sentence)}
     chinese = terms.language == "zh"
-    glue = "" if terms.language == "zh" else " "
     words, longest = terms.words, terms.longest
     tokens: list[Token] = []
     place, count = 0, len(symbols)
@@ -109,7 +110,10 @@ def _entries(sentence: str, terms: Terms) -> list[Token]:
             continue
         size = min(longest.get(symbol, 0), count - place)
         while size:
-            key = symbol if size == 1 else glue.join(one[0] for one in symbols[place : place + size])
+            if chinese:
+                key = sentence[start : start + size]
+            else:
+                key = symbol if size == 1 else " ".join([one[0] for one in symbols[place : place + size]])
             word = words.get(key)
             if word is not None and not _cuts_bone(word, key, sentence, symbols[place + size - 1][2]):
                 end = symbols[place + size - 1][2]
@@ -120,14 +124,14 @@ def _entries(sentence: str, terms: Terms) -> list[Token]:
     return tokens
 
 
-def _pieces(match: re.Match[str], terms: Terms) -> list[tuple[str, int, int]]:
+def _pieces(whole: tuple[str, int, int], terms: Terms) -> list[tuple[str, int, int]]:
     """Return a symbol, or the parts of a word with hyphens that no entry begins with."""
-    symbol, start = match.group(), match.start()
-    if terms.language == "zh" or "-" not in symbol or symbol in terms.longest or symbol in ("-", "--"):
-        return [(symbol, start, match.end())]
+    symbol, start, _ = whole
+    if "-" not in symbol or symbol in terms.longest or symbol in ("-", "--"):
+        return [whole]
     pieces = [(part.group(), start + part.start(), start + part.end()) for part in re.finditer(r"[^-]+|-", symbol)]
     known = [piece for piece in pieces if piece[0] in terms.longest and piece[0] != "-"]
-    return [piece for piece in pieces if piece[0] != "-"] if len(known) > 1 else [(symbol, start, match.end())]
+    return [piece for piece in pieces if piece[0] != "-"] if len(known) > 1 else [whole]
 
 
 def _token(word: Word, key: str, start: int, end: int, sentence: str, chinese: bool) -> Token:

@@ -131,11 +131,12 @@ def _sentence_graph(sentence: str, terms: Terms) -> ReportGraph:
     text = _lower(sentence)
     if is_background(text, terms.language):
         return ReportGraph((), ())
-    tokens = leave_out(text, scan(text, terms), terms)
+    hedges = list(terms.hedges.finditer(text))
+    tokens = leave_out(text, scan(text, terms), terms.language, hedges)
     heads = find_heads(tokens, terms.language)
     place_edges, dropped = find_places(tokens, heads, terms.language)
     apply_denials(tokens, heads, terms.language)
-    apply_hedges(text, tokens, heads, terms.hedges)
+    apply_hedges(text, tokens, heads, hedges)
     kinds: dict[int, EntityKind] = {
         index: "Anatomy" for index, token in enumerate(tokens) if token.role == "place" and index not in dropped
     }
