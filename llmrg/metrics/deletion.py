@@ -53,7 +53,8 @@ def resting_findings(
     * ``disease_queries``: findings whose probability reaches the threshold.
     * ``visual_memory``, ``report_memory``: findings whose query remembered a pattern of the same finding more strongly
       than any pattern of another one.
-    * ``retrieved_context``: findings that a study retrieved as positive states.
+    * ``retrieved_context``, ``context_residuals``: findings that a study retrieved as positive states (none where the
+      same studies serve every query: nothing was retrieved).
     * ``diagnosis_hints``: findings that its words state.
     * Another source (``patches``) has no record a finding: nothing can be said to rest on it alone.
 
@@ -72,9 +73,9 @@ def resting_findings(
             names = {str(item.get("finding")) for item in known if _number(item.get("probability")) >= threshold}
         elif kind in ("visual_memory", "report_memory"):
             names = _remembered(known)
-        elif kind == "retrieved_context":
+        elif kind in ("retrieved_context", "context_residuals"):
             for item in known:
-                if item.get("role") == "positive":
+                if item.get("role") == "positive" and (kind == "retrieved_context" or "similarity" in item):
                     names.update(stated_by(str(item.get("study_id"))))
         elif kind == "diagnosis_hints":
             for item in known:

@@ -166,6 +166,14 @@ RECORDS = [
             {"study_id": "unknown", "role": "positive"},
         ],
     },
+    {
+        "kind": "context_residuals",
+        "items": [
+            {"study_id": "b", "role": "positive", "similarity": 0.9},
+            {"study_id": "a", "role": "positive"},  # served every query: nothing was retrieved
+            {"study_id": "c", "role": "negative", "similarity": 0.9},
+        ],
+    },
     {"kind": "diagnosis_hints", "items": [{"words": "left effusion; edema"}]},
 ]
 
@@ -183,6 +191,7 @@ def test_each_source_speaks_for_its_findings() -> None:
         "visual_memory": {"effusion"},
         "report_memory": set(),
         "retrieved_context": {"effusion", "nodule"},
+        "context_residuals": {"nodule"},
         "diagnosis_hints": {"effusion", "edema"},
     }
 
