@@ -60,7 +60,8 @@ def evidence_view(
 ) -> dict[str, Any] | None:
     """Collect the evidence of a prediction as plain values, or None where it has none."""
     queries = sorted(prediction.records("disease_queries"), key=lambda item: -_number(item.get("probability")))
-    retrieved = sorted(prediction.records("retrieved_context"), key=lambda item: -_number(item.get("similarity")))
+    studies = [*prediction.records("retrieved_context"), *prediction.records("context_residuals")]
+    retrieved = sorted(studies, key=lambda item: -_number(item.get("similarity")))
     view: dict[str, Any] = {
         "queries": [
             {
