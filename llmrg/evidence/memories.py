@@ -31,6 +31,8 @@ class HopfieldMemory(nn.Module):
         retrieval: the Hopfield block.
         findings: the findings of the disease queries, in order.
         state_width: width of the disease query tokens.
+        asked_width: width of the retrieval's states and answers, to which a linear map brings the query tokens where
+            it is another; None takes ``state_width``.
         size: width of the decoder's word embeddings.
         scale: root mean square of the decoder's word embeddings.
         strongest: patterns named in a record, a finding.
@@ -49,6 +51,7 @@ class HopfieldMemory(nn.Module):
         size: int,
         scale: float,
         strongest: int = 3,
+        asked_width: int | None = None,
     ) -> None:
         super().__init__()
         self.kind = kind
@@ -57,7 +60,9 @@ class HopfieldMemory(nn.Module):
         self.retrieval = retrieval
         self.strongest = strongest
         self.register_buffer("patterns", bank.vectors.float(), persistent=False)
-        self.projection = TokenProjection(width=state_width, size=size, scale=scale)
+        asked_width = state_width if asked_width is None else asked_width
+        self.asking = nn.Linear(state_width, asked_width) if asked_width != state_width else nn.Identity()
+        self.projection = TokenProjection(width=asked_width, size=size, scale=scale)
         self._rows: dict[str, list[int]] = {}
         for row, pattern in enumerate(bank.patterns):
             if pattern.patient_id != NOBODY:
@@ -78,7 +83,7 @@ class HopfieldMemory(nn.Module):
         answering = None if allowed is None else allowed.any(dim=1, keepdim=True)
         # A softmax over nothing is not a number: where nothing may answer, all do, and what they say is masked.
         mask = None if allowed is None or answering is None else allowed | ~answering
-        answers, association = self.retrieval(asked.state["tokens"], self.patterns, mask)
+        answers, association = self.retrieval(self.asking(asked.state["tokens"]), self.patterns, mask)
         embeddings = self.projection(answers)
         heard = embeddings.new_ones(embeddings.shape[:2], dtype=torch.bool)
         if answering is not None:

@@ -98,6 +98,12 @@ class MemoryConfig:
         beta: inverse temperature; None takes 1 / sqrt(head_width).
         learn_beta: train beta.
         steps: Hopfield updates.
+        width: in which the memory is asked and answers, the query tokens brought to it by a linear map; None takes the
+            query tokens' own.
+        value_width: of the values of one head; None takes the head's width.
+        value_norm: values come from patterns with a norm of their own.
+        key_bias: give the key projection a bias.
+        dropout: share of associations left out in training.
         per_finding: most patterns kept a finding.
         strongest: remembered patterns named in a record, a finding.
     """
@@ -107,16 +113,23 @@ class MemoryConfig:
     beta: float | None = None
     learn_beta: bool = True
     steps: int = 1
+    width: int | None = None
+    value_width: int | None = None
+    value_norm: bool = False
+    key_bias: bool = False
+    dropout: float = 0.0
     per_finding: int = 500
     strongest: int = 3
 
     def __post_init__(self) -> None:
-        for name in ("heads", "head_width", "steps", "per_finding"):
+        for name in ("heads", "head_width", "steps", "width", "value_width", "per_finding"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
         if self.beta is not None and self.beta <= 0:
             raise ValueError(f"beta must be positive, not {self.beta}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must lie in [0, 1), not {self.dropout}")
         if self.strongest < 0:
             raise ValueError(f"strongest must not be negative, not {self.strongest}")
 

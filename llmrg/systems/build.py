@@ -166,22 +166,28 @@ def build_sources(
             )
         elif kind in MEMORIES:
             bank, settings = banks[kind], getattr(config.evidence, kind)
+            asked = settings.width or width
             sources.append(
                 HopfieldMemory(
                     kind=kind,
                     bank=bank,
                     retrieval=HopfieldRetrieval(
-                        state_width=width,
+                        state_width=asked,
                         pattern_width=bank.vectors.shape[1],
-                        out_width=width,
+                        out_width=asked,
                         heads=settings.heads,
                         head_width=settings.head_width,
                         beta=settings.beta,
                         learn_beta=settings.learn_beta,
                         steps=settings.steps,
+                        value_width=settings.value_width,
+                        value_norm=settings.value_norm,
+                        key_bias=settings.key_bias,
+                        dropout=settings.dropout,
                     ),
                     findings=findings,
                     state_width=width,
+                    asked_width=asked,
                     size=size,
                     scale=scale,
                     strongest=settings.strongest,

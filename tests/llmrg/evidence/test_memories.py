@@ -10,7 +10,7 @@ import torch
 from llmrg.evidence.base import Evidence
 from llmrg.evidence.hopfield import HopfieldRetrieval
 from llmrg.evidence.memories import HopfieldMemory
-from llmrg.evidence.memory_bank import MemoryBank, Pattern
+from llmrg.evidence.memory_bank import NOBODY, MemoryBank, Pattern
 from llmrg.findings.vocabulary import get_vocabulary
 from llmrg.studies.batches import StudyBatch
 from llmrg.vision.features import VisualFeatures
@@ -19,7 +19,9 @@ FINDINGS = get_vocabulary("ped_xray").abnormal
 F = len(FINDINGS)
 
 
-def memory(patients: list[str], *, strongest: int = 3, beta: float | None = None) -> HopfieldMemory:
+def memory(
+    patients: list[str], *, strongest: int = 3, beta: float | None = None, asked: int | None = None
+) -> HopfieldMemory:
     torch.manual_seed(0)
     patterns = tuple(
         Pattern(study_id=f"train{row}", patient_id=patient, finding=FINDINGS[row % F].name)
@@ -28,12 +30,15 @@ def memory(patients: list[str], *, strongest: int = 3, beta: float | None = None
     return HopfieldMemory(
         kind="visual_memory",
         bank=MemoryBank(vectors=torch.randn(len(patients), 10), patterns=patterns),
-        retrieval=HopfieldRetrieval(state_width=16, pattern_width=10, out_width=16, heads=2, beta=beta),
+        retrieval=HopfieldRetrieval(
+            state_width=asked or 16, pattern_width=10, out_width=asked or 16, heads=2, beta=beta
+        ),
         findings=FINDINGS,
         state_width=16,
         size=24,
         scale=0.02,
         strongest=strongest,
+        asked_width=asked,
     )
 
 
@@ -156,3 +161,19 @@ def test_a_state_like_a_pattern_is_answered_by_it(
     assert [item["pattern"]["study_id"] for item in evidence.records[0]["items"]] == [
         f"t{F - 1 - row}" for row in range(F)
     ]
+
+
+def test_patterns_of_nobody_answer_everybody(ask: Callable[..., Evidence]) -> None:
+    """Learnt tokens are no patient's, and no more so for a study whose patient is not known."""
+    module = memory([NOBODY, "a", NOBODY])
+    evidence = ask(module, ["a", NOBODY])
+    assert evidence.mask.all()
+    assert {item["pattern"]["study_id"] for item in evidence.records[0]["items"]} == {"train0", "train2"}
+    assert {item["pattern"]["study_id"] for item in evidence.records[1]["items"]} == {"train0", "train1", "train2"}
+
+
+def test_a_memory_may_be_asked_in_another_width(ask: Callable[..., Evidence]) -> None:
+    module = memory(["a", "b"], asked=12)
+    assert ask(module, ["x"]).embeddings.shape == (1, F, 24)
+    assert sum(p.numel() for p in module.asking.parameters()) == 16 * 12 + 12
+    assert "asking.weight" not in memory(["a", "b"]).state_dict(), "runs without it load as before"

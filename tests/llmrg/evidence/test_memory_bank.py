@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from llmrg.artefacts import file_hash
 from llmrg.errors import UserError
-from llmrg.evidence.memory_bank import MemoryBank, Pattern, sample_patterns
+from llmrg.evidence.memory_bank import MemoryBank, Pattern, proportional_sample, sample_patterns
 
 
 def bank(count: int = 5, width: int = 3) -> MemoryBank:
@@ -108,3 +108,29 @@ def test_anonymous_patterns_keep_vector_and_finding_alone() -> None:
     assert len({pattern.patient_id for pattern in told.patterns}) == 50
     assert all(pattern.study_id.startswith("withheld-") for pattern in told.patterns)
     assert [pattern.finding for pattern in told.patterns] != [pattern.finding for pattern in patterns]
+
+
+@given(
+    sizes=st.lists(st.integers(1, 30), min_size=1, max_size=6), total=st.integers(1, 200), seed=st.integers(0, 2**31)
+)
+def test_samples_in_proportion(sizes: list[int], total: int, seed: int) -> None:
+    names = [name for number, size in enumerate(sizes) for name in [f"f{number}"] * size]
+    patterns = [Pattern(study_id=str(row), patient_id="p", finding=name) for row, name in enumerate(names)]
+    rows = proportional_sample(patterns, total=total, seed=seed)
+    assert rows == sorted(set(rows))
+    assert len(rows) == min(total, len(patterns))
+    assert rows == proportional_sample(patterns, total=total, seed=seed)
+    counts = Counter(patterns[row].finding for row in rows)
+    for number, size in enumerate(sizes):
+        assert counts[f"f{number}"] <= size
+        assert abs(counts[f"f{number}"] - len(rows) * size / len(patterns)) < 1
+
+
+def test_what_is_left_goes_to_the_largest_remainders() -> None:
+    """AM-MRG's 6000 of labels with 7000, 3000 and 2000 reports, by hand; and 10 of 5, 3 and 3."""
+    patterns = [Pattern(study_id="s", patient_id="p", finding=name) for name in "a" * 7000 + "b" * 3000 + "c" * 2000]
+    counts = Counter(patterns[row].finding for row in proportional_sample(patterns, total=6000, seed=0))
+    assert counts == {"a": 3500, "b": 1500, "c": 1000}
+    patterns = [Pattern(study_id="s", patient_id="p", finding=name) for name in "a" * 5 + "b" * 3 + "c" * 3]
+    counts = Counter(patterns[row].finding for row in proportional_sample(patterns, total=10, seed=0))
+    assert counts == {"a": 4, "b": 3, "c": 3}  # 4.55, 2.73, 2.73

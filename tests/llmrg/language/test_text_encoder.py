@@ -4,7 +4,7 @@ import logging
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, BertConfig, BertModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, BertConfig, BertModel, BertTokenizer
 
 from llmrg.errors import UserError
 from llmrg.language.text_encoder import TextEncoder
@@ -49,3 +49,69 @@ def test_hash_names_the_weights(tiny_checkpoint) -> None:
     assert one == same != other
     with pytest.raises(UserError, match="nowhere"):
         TextEncoder("/nowhere")
+
+
+@pytest.fixture
+def bert(tmp_path):
+    """As Bio_ClinicalBERT comes, but in safetensors: WordPiece, class token and separator, no end-of-text."""
+    words = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        "the",
+        "heart",
+        "is",
+        "enlarged",
+        "clear",
+        "##s",
+        "lung",
+        ".",
+    ]
+    (tmp_path / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
+    BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(words),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=12,
+    )
+    BertModel(config).save_pretrained(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_an_encoder_with_a_class_token_reads_texts_as_it_was_trained(bert, pooling) -> None:
+    texts = ["The heart is enlarged.", "clear lungs", "", "[SEP] clear"]
+    vectors = TextEncoder(bert, pooling=pooling).encode(texts, batch_size=3)
+    model, tokenizer = BertModel.from_pretrained(bert).eval(), AutoTokenizer.from_pretrained(bert)
+    for text, vector in zip(texts[:3], vectors, strict=False):
+        with torch.no_grad():
+            hidden = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].double()
+        assert len(hidden) >= 2
+        expected = hidden[0] if pooling == "cls" else hidden.mean(0)
+        torch.testing.assert_close(vector.double(), expected / expected.norm(), atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(vectors[3], TextEncoder(bert, pooling=pooling).encode(["clear"])[0]), (
+        "not obeyed, but read"
+    )
+
+
+def test_position_tables_and_settings_bound_the_length(bert, caplog) -> None:
+    long = "the heart is enlarged . " * 5
+    encoder = TextEncoder(bert, pooling="cls")
+    assert encoder.max_tokens == 12
+    with caplog.at_level(logging.WARNING):
+        one, same = encoder.encode([long, "the heart is enlarged . " * 2])  # 10 words and two special tokens
+    torch.testing.assert_close(one, same)
+    assert "1 of 2 texts are longer than 12 tokens" in caplog.text
+    short = TextEncoder(bert, pooling="cls", max_tokens=6).encode([long, "the heart is enlarged"])
+    torch.testing.assert_close(short[0], short[1])
+
+
+def test_a_class_token_must_be_there(tiny_checkpoint) -> None:
+    with pytest.raises(UserError, match="no class token"):
+        TextEncoder(tiny_checkpoint("qwen3"), pooling="cls")
