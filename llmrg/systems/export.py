@@ -21,8 +21,9 @@ from llmrg.errors import UserError
 from llmrg.evidence.memory_bank import MemoryBank
 from llmrg.language.loading import weights_reference
 from llmrg.language.prompt import PromptConfig
+from llmrg.language.settings import LanguageModelConfig
 from llmrg.systems._machine_paths import NOT_EXPORTED, model_name, without_paths
-from llmrg.systems._merging import merge_language_model
+from llmrg.systems._merging import check_mergeable, merge_language_model
 from llmrg.systems.build import EMBEDDED, MEMORIES
 from llmrg.systems.byte_scan import Needles, scan_directory
 from llmrg.systems.privacy import (
@@ -102,17 +103,13 @@ def export_run(
         producer: the command, for the manifest.
 
     Raises:
-        UserError: not a run, damaged, ``out`` exists, a quantised model cannot be merged, or patient data were found.
+        UserError: not a run, damaged, ``out`` exists, a model in 8 bits cannot be merged, or patient data were found.
     """
     run, out = Path(run), Path(out)
     manifest, config = read_run(run)
     _check_out(run, out)
-    if merge and config.system.language_model.quantisation != "none":
-        raise UserError(
-            f"Adapters cannot be merged into a language model stored in {config.system.language_model.quantisation}",
-            where=str(run / SETTINGS),
-            next_step="export without --merge; the export then names the base model that it needs",
-        )
+    if merge:
+        check_mergeable(config.system.language_model, where=str(run / SETTINGS))
     artefacts = {name: run / ARTEFACTS / name for name in manifest.details.get("artefacts", {})}
     left_out, broken = _losses(config, artefacts) if without_data else ((), ())
     earlier = manifest.details.get("export", {})  # an export may be exported again
@@ -210,7 +207,8 @@ def _exported_config(config: RunConfig, *, merge: bool, without_data: bool) -> R
     system = config.system
     language = dataclasses.replace(system.language_model, path=model_name(system.language_model.path))
     if merge:
-        language = dataclasses.replace(language, path=EMBEDDED, revision=None, tuning="frozen", modules_to_save=())
+        own = LanguageModelConfig(path=EMBEDDED, tuning="frozen", dtype=language.dtype)
+        language = dataclasses.replace(own, gradient_checkpointing=language.gradient_checkpointing)
     vision = dataclasses.replace(system.vision, pretrained=False, checkpoint=None)
     evidence, prompt = system.evidence, system.prompt
     if without_data:

@@ -228,12 +228,12 @@ def test_a_failure_leaves_nothing(spoken_run: Any, tmp_path: Path, monkeypatch: 
         assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_quantised_models_are_not_merged(spoken_run: Any, tmp_path: Path) -> None:
+def test_models_in_eight_bits_are_not_merged(spoken_run: Any, tmp_path: Path) -> None:
     run, _ = spoken_run
     copy = shutil.copytree(run, tmp_path / "run")
     text = (copy / "run.yaml").read_text(encoding="utf-8")
-    (copy / "run.yaml").write_text(text.replace("quantisation: none", "quantisation: 4bit"), encoding="utf-8")
-    with pytest.raises(UserError, match="stored in 4bit"):
+    (copy / "run.yaml").write_text(text.replace("quantisation: none", "quantisation: 8bit"), encoding="utf-8")
+    with pytest.raises(UserError, match="stored in 8bit"):
         export_run(copy, tmp_path / "out", merge=True)
     assert not (tmp_path / "out").exists()
 
