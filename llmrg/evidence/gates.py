@@ -31,8 +31,10 @@ class SourceGates(nn.Module):
 
     def __init__(self, kinds: Iterable[str]) -> None:
         super().__init__()
-        heard = [kind for kind in kinds if kind not in WORD_SOURCES]
-        self.logits = nn.ParameterDict({kind: nn.Parameter(torch.full((1,), OPEN / SPEED)) for kind in heard})
+        self.logits = nn.ParameterDict()  # one by one: made from a mapping it would sort them
+        for kind in kinds:
+            if kind not in WORD_SOURCES:
+                self.logits[kind] = nn.Parameter(torch.full((1,), OPEN / SPEED))
 
     def forward(self, kind: str, evidence: Evidence) -> Evidence:
         """Let through what the source's gate lets through; its records say how much.

@@ -119,6 +119,9 @@ def export_run(
     with atomic_directory(out) as folder:
         _copy_artefacts(artefacts, folder / ARTEFACTS, merge=merge, without_data=without_data)
         weights = load_file(run / WEIGHTS)
+        if without_data:
+            kept_sources = settings.system.evidence.sources
+            weights = {k: v for k, v in weights.items() if _gated(k) is None or _gated(k) in kept_sources}
         shutil.copytree(run / "tokenizer", folder / "tokenizer")
         if merge:
             _write_merged(run, folder, config, weights, language_model, manifest)
@@ -220,6 +223,11 @@ def _exported_config(config: RunConfig, *, merge: bool, without_data: bool) -> R
             prompt = {code: _without_source(own) for code, own in prompt.items()}
     system = dataclasses.replace(system, language_model=language, vision=vision, evidence=evidence, prompt=prompt)
     return dataclasses.replace(config, system=system, data=_without_places(config.data))
+
+
+def _gated(name: str) -> str | None:
+    """The source whose gate a weight is; None for other weights."""
+    return name.removeprefix("gates.logits.") if name.startswith("gates.logits.") else None
 
 
 def _without_source(prompt: PromptConfig) -> PromptConfig:

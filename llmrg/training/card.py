@@ -25,6 +25,7 @@ def model_card(
     parameters: Mapping[str, int],
     reference: Mapping[str, Any],
     patient_data: Sequence[PatientData],
+    gates: Mapping[str, float] | None = None,
 ) -> str:
     """Write the card in Markdown with a YAML head, as model hubs read it.
 
@@ -35,6 +36,7 @@ def model_card(
         parameters: total and trainable parameters.
         reference: name, revision and hash of the base language model.
         patient_data: what the run holds of patients.
+        gates: how far the gate of each evidence source is open in the chosen checkpoint; None where there are none.
     """
     data = material.data
     system = config.system
@@ -58,7 +60,7 @@ and signed by a radiologist.
 | writes | {", ".join(data.target)} in {" and ".join(_LANGUAGES[code] for code in data.languages)} |
 | trunk | {system.vision.architecture} at {data.image_size} px, up to {data.views} views |
 | evidence | {", ".join(system.evidence.sources)} |
-| language model | {base} (revision {reference.get("revision")}), {system.language_model.tuning} |
+{_gates(gates)}| language model | {base} (revision {reference.get("revision")}), {system.language_model.tuning} |
 | parameters | {parameters["total"]:,} in all, {parameters["trainable"]:,} trained in the last stage |
 | training studies | {len(material.training)} of {len({s.patient_id for s in material.training})} patients |
 | validation studies | {len(material.validation)} |
@@ -81,6 +83,11 @@ These figures chose the checkpoint, so they flatter it; test figures come from `
 llmrg generate RUN frontal.png lateral.png
 ```
 """
+
+
+def _gates(gates: Mapping[str, float] | None) -> str:
+    """A row of the table where sources have gates."""
+    return f"| gates | {', '.join(f'{kind} {value:.2f}' for kind, value in gates.items())} |\n" if gates else ""
 
 
 def _datasets(data: Data) -> str:

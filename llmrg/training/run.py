@@ -242,6 +242,7 @@ def _save(
             parameters=parameters,
             reference=reference,
             patient_data=survey_patient_data(kept_artefacts(settings.system, artefacts), patients=patients),
+            gates=system.gates.values() if system.gates is not None else None,
         ),
         extra={"train.yaml": dump_config(settings), "log.json": json.dumps(log, indent=1) + "\n"},
         details={
