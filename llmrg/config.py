@@ -23,7 +23,8 @@ def load_config(schema: type[T], path: str | Path | None = None, overrides: Sequ
     """Read a YAML file, apply overrides, check every key and type, and build ``schema``.
 
     Args:
-        schema: a frozen dataclass; nested dataclasses, ``tuple[...]``, ``dict`` and optional fields are understood.
+        schema: a frozen dataclass; nested dataclasses, ``tuple[...]``, ``dict`` and optional fields are understood. One
+            with a class method ``complete_mapping`` (mapping to mapping) adds defaults that depend on other keys.
         path: YAML file; in any mapping of it the key ``extends`` names another file (or a list of files), relative to
             it, that this mapping refines.
         overrides: ``key.sub=value`` strings; values are read as YAML.
@@ -147,6 +148,9 @@ def _build(schema: type[Any], values: Any, *, where: str, prefix: str) -> Any:
     """Build one dataclass, collecting every mistake of this level into one message."""
     if not isinstance(values, Mapping):
         raise UserError(f"{prefix or 'the configuration'} must be a mapping, not {values!r}", where=where)
+    complete = getattr(schema, "complete_mapping", None)
+    if complete is not None:
+        values = complete(values)
     fields = {field.name: field for field in dataclasses.fields(schema)}
     hints = typing.get_type_hints(schema)
     for key in values:

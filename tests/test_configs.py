@@ -130,7 +130,7 @@ def test_whole_system_is_planned(path: Path) -> None:
     with_weights = set(config.system.evidence.sources) - {"diagnosis_hints"}
     assert {"vision", "language_model"} | with_weights <= plan.parts.keys()
     assert 0 < plan.trainable < plan.total
-    assert plan.parts["language_model"].trainable > 0
+    assert (plan.parts["language_model"].trainable > 0) == (config.system.language_model.tuning != "frozen")
     assert (plan.parts["vision"].trainable > 0) == config.system.tune_vision
 
 

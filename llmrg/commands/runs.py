@@ -26,7 +26,8 @@ def generate(
     out: Annotated[Path | None, typer.Option(metavar="FILE.jsonl", help="Where to; needed for a data set.")] = None,
     evidence: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for evidence pictures.")] = None,
     decoding: Annotated[
-        str | None, typer.Option(help="greedy, beam or sampling; by default as the run was trained.")
+        str | None,
+        typer.Option(help="greedy, beam, sampling, published or published_iu; by default as the run was trained."),
     ] = None,
     max_new_tokens: Annotated[int | None, typer.Option(help="Longest report, tokens.", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Of sampling.")] = None,

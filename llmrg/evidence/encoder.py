@@ -41,13 +41,13 @@ class EncoderConfig:
 
     Args:
         vision: the trunk.
-        queries: the disease queries.
+        queries: the disease queries; None builds a trunk alone, for systems that ask none.
         vocabulary: name of the finding vocabulary.
         image_size: side of the square films.
     """
 
     vision: BackboneConfig
-    queries: DiseaseQueriesConfig
+    queries: DiseaseQueriesConfig | None
     vocabulary: str
     image_size: int
 
@@ -62,11 +62,11 @@ class StudyEncoder(nn.Module):
 
     Args:
         backbone: the trunk.
-        queries: the disease queries.
+        queries: the disease queries, or None.
         config: what they were built from.
     """
 
-    def __init__(self, *, backbone: Backbone, queries: DiseaseQueries, config: EncoderConfig) -> None:
+    def __init__(self, *, backbone: Backbone, queries: DiseaseQueries | None, config: EncoderConfig) -> None:
         super().__init__()
         self.backbone = backbone
         self.queries = queries
@@ -75,7 +75,18 @@ class StudyEncoder(nn.Module):
     def forward(self, batch: StudyBatch) -> tuple[VisualFeatures, DiseaseAnswers]:
         """Read the films and ask the queries."""
         features = self.backbone(batch.pixels, batch.view_mask, batch.views)
-        return features, self.queries(features)
+        return features, self.answers(features)
+
+    def answers(self, features: VisualFeatures) -> DiseaseAnswers:
+        """Ask the queries.
+
+        Raises:
+            ValueError: the encoder was built without queries.
+        """
+        if self.queries is None:
+            raise ValueError("this encoder has no disease queries")
+        answers: DiseaseAnswers = self.queries(features)
+        return answers
 
     @torch.no_grad()
     def encode(self, batches: Iterable[StudyBatch]) -> dict[str, Tensor]:
@@ -124,6 +135,8 @@ def build_encoder(config: EncoderConfig) -> StudyEncoder:
         UserError: the trunk cannot be built, or its width cannot be shared among the heads of the queries.
     """
     backbone = build_backbone(config.vision, image_size=config.image_size)
+    if config.queries is None:
+        return StudyEncoder(backbone=backbone, queries=None, config=config)
     if backbone.width % config.queries.heads:
         raise UserError(
             f"The trunk's width {backbone.width} is not divisible by {config.queries.heads} heads",

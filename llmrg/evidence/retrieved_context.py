@@ -198,7 +198,7 @@ class RetrievedContext(nn.Module):
             )
             pooled[fresh] = seen.pooled.float()
             found, scores = self.store.search(
-                retrieval_vectors(seen, self.encoder.queries(seen)),
+                retrieval_vectors(seen, self.encoder.answers(seen)),
                 count,
                 patients=[batch.studies[place].patient_id for place in fresh],
             )
@@ -234,4 +234,5 @@ def _rows_of(features: VisualFeatures, rows: Tensor) -> VisualFeatures:
         pooled=features.pooled[rows],
         grid=features.grid,
         view=features.view[rows],
+        class_tokens=None if features.class_tokens is None else features.class_tokens[rows],
     )

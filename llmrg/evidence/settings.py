@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 __all__ = [
     "SOURCES",
@@ -26,9 +27,18 @@ class PatchesConfig:
 
     Args:
         pool: side of the grid that each view is averaged to; None keeps the trunk's grid.
+        views: ``all`` shows the tokens of every view, ``mean`` their mean over the views that exist, place by place
+            (R2GenGPT).
+        class_token: show the trunk's class token, too, in the middle of each view's tokens, where Mamba trunks have it
+            (MambaXray-VL's 197 tokens).
+        norm: what the layer norm after the projection starts with: the size of word embeddings (``words``) or weights
+            of one (``one``, as R2GenGPT was released).
     """
 
     pool: int | None = None
+    views: Literal["all", "mean"] = "all"
+    class_token: bool = False
+    norm: Literal["words", "one"] = "words"
 
     def __post_init__(self) -> None:
         if self.pool is not None and self.pool < 1:

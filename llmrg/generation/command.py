@@ -145,9 +145,13 @@ def generate_command(
 def _decoding(own: DecodingConfig, preset: str | None, max_new_tokens: int | None, seed: int | None) -> DecodingConfig:
     chosen = own
     if preset is not None:
-        chosen = replace(decoding_preset(preset), max_new_tokens=own.max_new_tokens)
+        chosen = decoding_preset(preset)
+        if chosen.min_new_tokens == 0:  # otherwise lengths are part of the preset
+            chosen = replace(chosen, max_new_tokens=own.max_new_tokens)
     if max_new_tokens is not None:
-        chosen = replace(chosen, max_new_tokens=max_new_tokens)
+        chosen = replace(
+            chosen, max_new_tokens=max_new_tokens, min_new_tokens=min(chosen.min_new_tokens, max_new_tokens)
+        )
     return chosen if seed is None else replace(chosen, seed=seed)
 
 

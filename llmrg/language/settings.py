@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 from llmrg.errors import UserError
 
@@ -57,6 +58,9 @@ class LanguageModelConfig:
 class DecodingConfig:
     """How a report is drawn from the language model.
 
+    In a configuration ``preset: NAME`` (:data:`DECODING_PRESETS`) stands for all values of that preset but the seed,
+    and replaces those that stand beside it.
+
     Args:
         strategy: ``greedy``, ``beam`` or ``sampling``.
         beams: hypotheses kept by beam search.
@@ -79,6 +83,17 @@ class DecodingConfig:
     length_penalty: float = 1.0
     seed: int = 0
 
+    @classmethod
+    def complete_mapping(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Put the values of a preset where its name is, when a configuration is read.
+
+        Raises:
+            UserError: there is no such preset.
+        """
+        if values.get("preset") is None:
+            return {name: value for name, value in values.items() if name != "preset"}
+        return asdict(decoding_preset(str(values["preset"]))) | {k: v for k, v in values.items() if k == "seed"}
+
     def __post_init__(self) -> None:
         if self.strategy == "beam" and self.beams < 2:
             raise ValueError("beam search needs beams of at least 2")
@@ -90,11 +105,22 @@ class DecodingConfig:
             raise ValueError("temperature and repetition_penalty must be positive, top_p in (0, 1]")
 
 
+_PUBLISHED = DecodingConfig(
+    strategy="beam", beams=3, min_new_tokens=80, max_new_tokens=120, repetition_penalty=2.0, length_penalty=2.0
+)
+_PUBLISHED_IU = replace(_PUBLISHED, min_new_tokens=40, max_new_tokens=100)
+
 DECODING_PRESETS: dict[str, DecodingConfig] = {
     "greedy": DecodingConfig(),
     "beam": DecodingConfig(strategy="beam", beams=3),
     "sampling": DecodingConfig(strategy="sampling", temperature=0.7, top_p=0.9),
+    "published": _PUBLISHED,
+    "published_iu": _PUBLISHED_IU,
+    "published_iu_beam5": replace(_PUBLISHED_IU, beams=5),
 }
+"""Decoding by name. ``published``: R2GenGPT, R2GenCSR, MambaXray-VL and AM-MRG on MIMIC-CXR and CheXpert Plus;
+``published_iu``: R2GenGPT and AM-MRG on IU X-ray; ``published_iu_beam5``: R2GenCSR and MambaXray-VL on it. Lengths are
+part of these three."""
 
 
 def decoding_preset(name: str) -> DecodingConfig:

@@ -20,16 +20,19 @@ from llmrg.evidence.memories import HopfieldMemory
 from llmrg.evidence.memory_bank import MemoryBank
 from llmrg.evidence.patches import Patches
 from llmrg.evidence.retrieved_context import RetrievedContext
+from llmrg.evidence.settings import PatchesConfig
 from llmrg.findings.vocabulary import get_vocabulary
 from llmrg.language.llm import LanguageModel
-from llmrg.language.prompt import PromptConfig, default_prompt
+from llmrg.language.prompt import PromptConfig
 from llmrg.language.token_space import TokenSpace
 from llmrg.studies.mixture import Data
 from llmrg.studies.study import Language
+from llmrg.systems.prompts import system_prompt
 from llmrg.systems.report_generator import ReportGenerator
 from llmrg.systems.settings import SystemConfig
+from llmrg.vision.lora import add_query_value_lora
 
-__all__ = ["EMBEDDED", "ArtefactPaths", "build_sources", "build_system", "encoder_config"]
+__all__ = ["EMBEDDED", "ArtefactPaths", "build_sources", "build_system", "encoder_config", "tune_encoder"]
 
 EMBEDDED = "embedded"
 """Path of the language model that this repository trains on the training reports."""
@@ -66,11 +69,18 @@ class ArtefactPaths:
         return {name: path for name, path in named.items() if path is not None}
 
 
-def encoder_config(config: SystemConfig, data: Data) -> EncoderConfig:
-    """What the study encoder of a system is built from."""
+def encoder_config(config: SystemConfig, data: Data, *, as_classifier: bool = False) -> EncoderConfig:
+    """What the study encoder of a system is built from.
+
+    Args:
+        config: the system.
+        data: what it reads.
+        as_classifier: with disease queries, even if the system does not ask them.
+    """
+    asked = as_classifier or "disease_queries" in config.evidence.sources
     return EncoderConfig(
         vision=config.vision,
-        queries=config.evidence.disease_queries,
+        queries=config.evidence.disease_queries if asked else None,
         vocabulary=data.vocabulary,
         image_size=data.image_size,
     )
@@ -103,6 +113,7 @@ def build_system(
         banks={kind: _bank(kind, artefacts, digest, data) for kind in MEMORIES if kind in config.evidence.sources},
         store=_store(artefacts, digest) if "retrieved_context" in config.evidence.sources else None,
     )
+    tune_encoder(encoder, config)
     prompts = _prompts(config, data)
     first = prompts.pop(data.languages[0])
     return ReportGenerator(
@@ -116,6 +127,18 @@ def build_system(
         vocabulary=get_vocabulary(data.vocabulary),
         encoder_from_artefact=digest is not None,
     )
+
+
+def tune_encoder(encoder: StudyEncoder, config: SystemConfig) -> None:
+    """Freeze an encoder, or give its trunk adapters, as the system asks; after the index has its own copy of it.
+
+    Raises:
+        UserError: adapters for a trunk that has no place for them.
+    """
+    if config.vision_tuning == "frozen":
+        encoder.requires_grad_(False)
+    elif config.vision_lora is not None:
+        add_query_value_lora(encoder.backbone.trunk, config.vision_lora)
 
 
 def build_sources(
@@ -144,8 +167,10 @@ def build_sources(
     sources: list[EvidenceSource] = []
     for kind in config.evidence.sources:
         if kind == "patches":
-            sources.append(Patches(width=width, size=size, scale=scale, pool=config.evidence.patches.pool))
+            sources.append(_patches(config.evidence.patches, encoder, size=size, scale=scale))
         elif kind == "disease_queries":
+            if encoder.queries is None:
+                raise ValueError("disease_queries need an encoder that has them")
             sources.append(
                 DiseaseQuerySource(
                     queries=encoder.queries,
@@ -209,11 +234,28 @@ def build_sources(
     return sources
 
 
+def _patches(config: PatchesConfig, encoder: StudyEncoder, *, size: int, scale: float) -> Patches:
+    if config.class_token and not encoder.backbone.has_class_token:
+        raise UserError(
+            f"The trunk {encoder.config.vision.architecture} has no class token to be shown",
+            where="system.evidence.patches.class_token",
+            next_step="take a Mamba trunk (arm_base, ...), or set it to false",
+        )
+    return Patches(
+        width=encoder.backbone.width,
+        size=size,
+        scale=1.0 if config.norm == "one" else scale,
+        pool=config.pool,
+        mean_of_views=config.views == "mean",
+        class_token=config.class_token,
+    )
+
+
 def _prompts(config: SystemConfig, data: Data) -> dict[Language, PromptConfig]:
     """The prompt of each language; one that is given alone must not serve two languages of the data."""
     known: tuple[Language, ...] = ("zh", "en")
     if config.prompt is None:
-        return {language: default_prompt(language, config.evidence.sources) for language in known}
+        return {language: system_prompt(config.kind, language, config.evidence.sources) for language in known}
     if isinstance(config.prompt, PromptConfig):
         if len(data.languages) > 1:
             raise UserError(

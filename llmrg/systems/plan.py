@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -17,11 +17,12 @@ from llmrg.evidence.context_store import ContextStore
 from llmrg.evidence.encoder import StudyEncoder, build_encoder
 from llmrg.evidence.gates import SourceGates
 from llmrg.evidence.memory_bank import MemoryBank, Pattern
+from llmrg.findings.vocabulary import Finding
 from llmrg.language.embedded import EmbeddedModelConfig
 from llmrg.language.llm import LanguageModel
 from llmrg.language.token_space import TokenSpace
 from llmrg.studies.mixture import Data
-from llmrg.systems.build import MEMORIES, build_sources, encoder_config
+from llmrg.systems.build import MEMORIES, build_sources, encoder_config, tune_encoder
 from llmrg.systems.settings import SystemConfig
 from retrieval_index import Record, RetrievalIndex
 
@@ -124,7 +125,12 @@ def embedded_dimensions(config: EmbeddedModelConfig) -> LanguageDimensions:
 
 
 def plan_system(
-    config: SystemConfig, data: Data, language_model: LanguageDimensions, *, report_width: int | None = None
+    config: SystemConfig,
+    data: Data,
+    language_model: LanguageDimensions,
+    *,
+    report_width: int | None = None,
+    visual_width: int | None = None,
 ) -> SystemPlan:
     """Build a system on the meta device, without weights, artefacts or tokenizer, and count its parameters.
 
@@ -133,15 +139,21 @@ def plan_system(
         data: what it reads and writes.
         language_model: dimensions of its language model.
         report_width: width of the report vectors in memory and index; None takes the language model's own width.
+        visual_width: width of the visual memory's vectors; None takes the trunk's.
 
     Raises:
         UserError: a trunk or a language model that cannot be built.
     """
-    return count_parts(planned_system(config, data, language_model, report_width=report_width))
+    return count_parts(planned_system(config, data, language_model, report_width=report_width, visual_width=visual_width))
 
 
 def planned_system(
-    config: SystemConfig, data: Data, language_model: LanguageDimensions, *, report_width: int | None = None
+    config: SystemConfig,
+    data: Data,
+    language_model: LanguageDimensions,
+    *,
+    report_width: int | None = None,
+    visual_width: int | None = None,
 ) -> nn.ModuleDict:
     """Build the modules of a system on the meta device; arguments as of :func:`plan_system`.
 
@@ -158,12 +170,11 @@ def planned_system(
             config,
             encoder,
             TokenSpace(decoder),
-            banks=_empty_banks(config, encoder, report_width=width),
+            banks=_empty_banks(config, encoder.config.findings, visual_width or encoder.backbone.width, width),
             store=_empty_store(encoder, report_width=width),
         )
         gates = SourceGates(source.kind for source in sources) if config.evidence.gates else None
-    if not config.tune_vision:
-        encoder.requires_grad_(False)
+        tune_encoder(encoder, config)
     return nn.ModuleDict(
         {
             "encoder": encoder,
@@ -195,11 +206,13 @@ def part_of(name: str) -> str:
     return first
 
 
-def _empty_banks(config: SystemConfig, encoder: StudyEncoder, *, report_width: int) -> dict[str, MemoryBank]:
+def _empty_banks(
+    config: SystemConfig, findings: Sequence[Finding], visual_width: int, report_width: int
+) -> dict[str, MemoryBank]:
     nothing = Pattern(study_id="", patient_id="", finding="")
     banks = {}
-    for kind, width in zip(MEMORIES, (encoder.backbone.width, report_width), strict=True):
-        rows = getattr(config.evidence, kind).per_finding * (len(encoder.config.findings) + 1)
+    for kind, width in zip(MEMORIES, (visual_width, report_width), strict=True):
+        rows = getattr(config.evidence, kind).per_finding * (len(findings) + 1)
         banks[kind] = MemoryBank(vectors=torch.empty(rows, width), patterns=(nothing,) * rows)
     return banks
 

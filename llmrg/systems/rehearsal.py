@@ -183,7 +183,7 @@ def rehearse_encoder(encoder: nn.Module, shape: StepShape, *, learn: bool) -> Re
     encoder.train(learn)
     with _rehearsing(encoder, {}) as meter:
         with torch.autocast("cpu", torch.bfloat16, enabled=shape.bf16), torch.set_grad_enabled(learn):
-            answers = encoder.queries(_features(encoder, shape))  # type: ignore[operator]
+            answers = encoder.answers(_features(encoder, shape))  # type: ignore[operator]
         if learn:
             answers.logits.float().sum().backward()
         held = _held(encoder)
@@ -200,18 +200,14 @@ def _rehearsing(module: nn.Module, dtypes: Mapping[str, torch.dtype]) -> Iterato
             fake = nn.Parameter(empty, requires_grad=parameter.requires_grad)
             for owner, leaf in _places(module, parameter):
                 owner._parameters[leaf] = fake
-        for name, buffer in list(module.named_buffers()):
-            owner, leaf = _owner(module, name)
-            owner._buffers[leaf] = torch.empty(buffer.shape, dtype=buffer.dtype, device="cpu")
+        for buffer in list(module.buffers()):
+            fake_buffer = torch.empty(buffer.shape, dtype=buffer.dtype, device="cpu")
+            for owner, leaf in _buffer_places(module, buffer):
+                owner._buffers[leaf] = fake_buffer
         with meter:
             for tensor in (*module.parameters(), *module.buffers()):
                 meter.watch(tensor)
             yield meter
-
-
-def _owner(module: nn.Module, name: str) -> tuple[nn.Module, str]:
-    path, _, leaf = name.rpartition(".")
-    return module.get_submodule(path), leaf
 
 
 def _places(module: nn.Module, parameter: nn.Parameter) -> list[tuple[nn.Module, str]]:
@@ -219,6 +215,11 @@ def _places(module: nn.Module, parameter: nn.Parameter) -> list[tuple[nn.Module,
     return [
         (owner, leaf) for owner in module.modules() for leaf, found in owner._parameters.items() if found is parameter
     ]
+
+
+def _buffer_places(module: nn.Module, buffer: Tensor) -> list[tuple[nn.Module, str]]:
+    """Every place of a buffer: the blocks of a trunk may share one."""
+    return [(owner, leaf) for owner in module.modules() for leaf, found in owner._buffers.items() if found is buffer]
 
 
 def _held(module: nn.Module) -> int:
@@ -236,7 +237,7 @@ def _features(encoder: nn.Module, shape: StepShape) -> VisualFeatures:
     """What :class:`llmrg.vision.backbone.Backbone` gives where every view exists."""
     backbone = cast(Any, encoder.backbone)
     films = torch.zeros(shape.studies * shape.views, 1, shape.image_size, shape.image_size, dtype=torch.uint8)
-    maps = backbone.feature_map(films)
+    maps, class_tokens = backbone.look(films)
     _, height, width, depth = maps.shape
     if backbone.positions is not None:
         maps = backbone.positions(maps, torch.ones(len(films), dtype=torch.long))
@@ -248,6 +249,7 @@ def _features(encoder: nn.Module, shape: StepShape) -> VisualFeatures:
         pooled=tokens.mean(1),
         grid=(shape.views, height, width),
         view=torch.ones(tokens.shape[:2], dtype=torch.long),
+        class_tokens=None if class_tokens is None else class_tokens.view(shape.studies, shape.views, depth),
     )
 
 

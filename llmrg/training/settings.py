@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
 
 from llmrg.language.settings import DecodingConfig
 from llmrg.language.text_encoder import Pooling
@@ -14,17 +16,34 @@ from llmrg.pretraining.settings import DiseaseClassifierConfig
 from llmrg.studies.augmentation import AugmentationConfig
 from llmrg.studies.mixture import Data
 from llmrg.systems.build import EMBEDDED
+from llmrg.systems.published import fill_setting
 from llmrg.systems.settings import SystemConfig
 from llmrg.training.memory_settings import ActivationMapsConfig, MemoryStageConfig
 from llmrg.training.oversampling import OversamplingConfig
 from retrieval_index import IndexConfig
 
-__all__ = ["STAGES", "VALIDATION_METRICS", "LoopConfig", "StagesConfig", "TextEncoderConfig", "TrainConfig"]
+__all__ = [
+    "COMBINED_METRICS",
+    "STAGES",
+    "VALIDATION_METRICS",
+    "LoopConfig",
+    "StagesConfig",
+    "TextEncoderConfig",
+    "TrainConfig",
+]
 
-STAGES = ("language_model", "disease_classifier", "activation_maps", "memory", "index")
+STAGES = ("language_model", "disease_classifier", "memory", "index")
 """Stages before the generator, in the order in which they are built."""
 
-VALIDATION_METRICS = ("clinical_micro_f1", "clinical_macro_f1", "bleu_4", "rouge_l", "cider")
+COMBINED_METRICS: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        "bleu_4_cider_50_50": {"bleu_4": 0.5, "cider": 0.5},
+        "bleu_4_cider_80_20": {"bleu_4": 0.8, "cider": 0.2},
+    }
+)
+"""Weighted sums by which published systems chose their checkpoints (R2GenGPT and R2GenCSR; MambaXray-VL)."""
+
+VALIDATION_METRICS = ("clinical_micro_f1", "clinical_macro_f1", "bleu_4", "rouge_l", "cider", *COMBINED_METRICS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +99,12 @@ class LoopConfig:
         learning_rate: peak, of projections, memories and gates.
         vision_learning_rate: peak, of trunk and disease queries where they are tuned; None takes ``learning_rate``.
         language_learning_rate: peak, of the language model's adapters or weights; None takes ``learning_rate``.
+        schedule: ``cosine`` falls with every step, ``cosine_by_epoch`` (R2GenGPT) once an epoch.
+        final_learning_rate: where the schedule ends; no rate that is lower already rises to it.
         weight_decay: of AdamW.
+        decay: ``matrices`` leaves norms, biases and single vectors undecayed, ``all`` decays them, too.
         warmup: share of the steps in which the learning rates rise.
-        clip: largest gradient norm.
+        clip: largest gradient norm; None does not clip.
         precision: see :func:`llmrg.pretraining.precision.use_bf16`.
         gradient_checkpointing: recompute the language model's activations.
         workers: data loading processes.
@@ -105,9 +127,12 @@ class LoopConfig:
     learning_rate: float = 1e-4
     vision_learning_rate: float | None = None
     language_learning_rate: float | None = None
+    schedule: Literal["cosine", "cosine_by_epoch"] = "cosine"
+    final_learning_rate: float = 0.0
     weight_decay: float = 0.01
+    decay: Literal["matrices", "all"] = "matrices"
     warmup: float = 0.05
-    clip: float = 1.0
+    clip: float | None = 1.0
     precision: Precision = "auto"
     gradient_checkpointing: bool = False
     workers: int = 0
@@ -123,15 +148,15 @@ class LoopConfig:
     oversampling: OversamplingConfig | None = None
 
     def __post_init__(self) -> None:
-        positive = ("epochs", "batch_size", "accumulation", "learning_rate", "clip", "logging_steps", "keep")
+        positive = ("epochs", "batch_size", "accumulation", "learning_rate", "logging_steps", "keep")
         for name in (*positive, "validation_studies", "validation_batch_size"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
-        for name in ("vision_learning_rate", "language_learning_rate", "max_minutes"):
+        for name in ("vision_learning_rate", "language_learning_rate", "max_minutes", "clip"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ValueError(f"{name} must be positive, not {value}")
-        for name in ("weight_decay", "workers"):
+        for name in ("weight_decay", "workers", "final_learning_rate"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
         if not 0 <= self.warmup < 1:
@@ -172,6 +197,11 @@ class TrainConfig:
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     training: LoopConfig = field(default_factory=LoopConfig)
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
+
+    @classmethod
+    def complete_mapping(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Add the defaults of a published system's setting, when a configuration is read."""
+        return fill_setting(values)
 
     @property
     def artefacts_folder(self) -> Path:

@@ -146,7 +146,7 @@ class StageBuilder:
             return {**trained, **self._mixture()}
         if stage == "disease_classifier":
             return {
-                "encoder": to_mapping(encoder_config(self.config.system, self.material.data)),
+                "encoder": to_mapping(encoder_config(self.config.system, self.material.data, as_classifier=True)),
                 "fit": self.material.data.fit,
                 "training": to_mapping(stages.disease_classifier),
                 "teacher_hash": self._teacher_hash(),
@@ -271,7 +271,7 @@ class StageBuilder:
             self.material.training_set(augmentation=self.config.augmentation, seed=self.config.seed),
             self.material.dataset(self.material.validation),
             self.path("disease_classifier"),
-            encoder=encoder_config(self.config.system, data),
+            encoder=encoder_config(self.config.system, data, as_classifier=True),
             config=self.config.stages.disease_classifier,
             configuration=self._configuration("disease_classifier"),
             seed=self.config.seed,

@@ -24,6 +24,7 @@ from llmrg.training.deepspeed_checkpoints import DeepSpeedTrainer, FetchDividedW
 from llmrg.training.early_end import EarlyEnd
 from llmrg.training.launching import require_deepspeed
 from llmrg.training.processes import PATIENCE, open_process_group, runs_on_gpu, world_size
+from llmrg.training.schedule import build_schedule
 from llmrg.training.settings import LoopConfig
 from llmrg.training.validation import ReportValidation
 
@@ -33,8 +34,8 @@ __all__ = ["GeneratorTrainer", "build_trainer", "parameter_groups"]
 def parameter_groups(system: nn.Module, config: LoopConfig) -> list[dict[str, Any]]:
     """Sort trainable parameters by part and by whether they decay.
 
-    Normalisation weights, biases and embeddings of rank one do not decay. Parts are the language model, the study
-    encoder, and everything between them.
+    Normalisation weights, biases and embeddings of rank one do not decay, unless all shall. Parts are the language
+    model, the study encoder, and everything between them.
     """
     rates = {
         "language_model": config.language_learning_rate or config.learning_rate,
@@ -46,7 +47,8 @@ def parameter_groups(system: nn.Module, config: LoopConfig) -> list[dict[str, An
         if not parameter.requires_grad:
             continue
         part = name.split(".", 1)[0]
-        groups.setdefault((part if part in rates else "evidence", parameter.dim() > 1), []).append(parameter)
+        decays = parameter.dim() > 1 or config.decay == "all"
+        groups.setdefault((part if part in rates else "evidence", decays), []).append(parameter)
     return [
         {"params": parameters, "lr": rates[part], "weight_decay": config.weight_decay if decays else 0.0}
         for (part, decays), parameters in groups.items()
@@ -78,6 +80,14 @@ class GeneratorTrainer(DeepSpeedTrainer):
         if self.optimizer is None:
             self.optimizer = torch.optim.AdamW(parameter_groups(self.model, self.loop), lr=self.loop.learning_rate)
         return self.optimizer
+
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
+        """Build the schedule of :func:`llmrg.training.schedule.build_schedule`."""
+        if getattr(self, "lr_scheduler", None) is None:
+            built = optimizer if optimizer is not None else self.create_optimizer()
+            self.lr_scheduler = build_schedule(built, self.loop, steps=num_training_steps)
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> Any:
         """Take the micro-batches of one step and count, over all processes, what their losses are means over."""
@@ -199,7 +209,7 @@ def build_trainer(
         weight_decay=config.weight_decay,
         warmup_steps=config.warmup,
         lr_scheduler_type="cosine",
-        max_grad_norm=config.clip,
+        max_grad_norm=config.clip if config.clip is not None else 0.0,
         bf16=use_bf16(config.precision),
         activation_checkpointing=config.gradient_checkpointing,
         use_cpu=not on_gpu,
@@ -234,7 +244,13 @@ def build_trainer(
         train_dataset=dataset,
         eval_dataset=dataset,
         data_collator=system.collate,
-        callbacks=[AugmentationEpoch(), TimeLimit(config.max_minutes), EarlyEnd(), FetchDividedWeights(), *callbacks],
+        callbacks=[
+            AugmentationEpoch(),
+            TimeLimit(config.max_minutes),
+            EarlyEnd(),
+            FetchDividedWeights(),
+            *callbacks,
+        ],
     )
     require_deepspeed(trainer.is_deepspeed_enabled)
     if logs is not None and config.tensorboard and not dry_run:

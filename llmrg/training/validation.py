@@ -18,6 +18,7 @@ from llmrg.studies.study import Language, Study
 from llmrg.systems.report_generator import ReportGenerator
 from llmrg.training.hint_fit import calibrate_hints
 from llmrg.training.material import TrainingMaterial
+from llmrg.training.settings import COMBINED_METRICS
 
 __all__ = ["ReportValidation"]
 
@@ -33,6 +34,7 @@ FIGURES = (
     "side_accuracy",
     "distinct_ratio",
     "mean_length",
+    *COMBINED_METRICS,
 )
 
 
@@ -107,7 +109,11 @@ class ReportValidation:
         else:
             found = dict(pooled_figures(parts, self.material.vocabulary))
             found["distinct_ratio"] = distinct_ratio([hypotheses[id_] for part in parts for id_ in part.ids])
-        return {name: float(found[name]) for name in FIGURES if found.get(name) is not None}
+        figures = {name: float(found[name]) for name in FIGURES if found.get(name) is not None}
+        for name, weights in COMBINED_METRICS.items():
+            if weights.keys() <= figures.keys():
+                figures[name] = sum(weight * figures[part] for part, weight in weights.items())
+        return figures
 
     def _score(self, studies: Sequence[Study], hypotheses: Mapping[str, str], language: Language) -> Scores:
         vocabulary = self.material.vocabulary

@@ -76,6 +76,11 @@ class Backbone(nn.Module):
             self.trunk.eval()
         return self
 
+    @property
+    def has_class_token(self) -> bool:
+        """Whether the trunk has a class token that the decoder may see."""
+        return hasattr(self.trunk, "map_and_class_token")
+
     def feature_map(self, images: Tensor) -> Tensor:
         """Run the trunk.
 
@@ -88,12 +93,23 @@ class Backbone(nn.Module):
         Raises:
             UserError: a trunk whose tokens do not form a square grid.
         """
+        return self.look(images)[0]
+
+    def look(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Run the trunk as :meth:`feature_map` and return its class tokens [N, D] (None where it has none), too."""
         grey = images.to(self.mean.dtype)
         if images.dtype == torch.uint8:
             grey = grey / 255
         images = (grey.expand(-1, self.channels, -1, -1) - self.mean) / self.std
+        images = images.contiguous(memory_format=torch.channels_last)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            maps = self.trunk.forward_features(images.contiguous(memory_format=torch.channels_last))  # type: ignore[operator]
+            if self.has_class_token:
+                found: tuple[Tensor, Tensor] = self.trunk.map_and_class_token(images)  # type: ignore[operator]
+                return found
+            maps = self.trunk.forward_features(images)  # type: ignore[operator]
+        return self._as_map(maps), None
+
+    def _as_map(self, maps: Tensor) -> Tensor:
         if maps.dim() == 3:
             maps = maps[:, getattr(self.trunk, "num_prefix_tokens", 0) :]
             side = math.isqrt(maps.shape[1])
@@ -122,7 +138,7 @@ class Backbone(nn.Module):
         batch, count = view_mask.shape
         view_mask = view_mask.bool()
         views = torch.zeros_like(view_mask, dtype=torch.long) if views is None else views
-        found = self.feature_map(pixels[view_mask])
+        found, class_tokens = self.look(pixels[view_mask])
         _, height, width, depth = found.shape
         # Before positions are added: the trunk's own vector does not know of them.
         summary = getattr(self.trunk, "global_vectors", None)
@@ -142,6 +158,7 @@ class Backbone(nn.Module):
             grid=(count, height, width),
             view=views.repeat_interleave(height * width, dim=1),
             global_vectors=global_vectors,
+            class_tokens=None if class_tokens is None else _by_view(class_tokens, view_mask),
         )
 
 

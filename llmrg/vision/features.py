@@ -21,6 +21,8 @@ class VisualFeatures:
         pooled: [B, D], mean of the valid tokens.
         grid: (V, h, w).
         view: [B, T] long, the view code of each token (:data:`llmrg.studies.batches.VIEW_CODES`).
+        class_tokens: [B, V, D], the class token of each view, zeros where there is no film; None where the trunk has
+            none.
         global_vectors: [B, V, D], the trunk's own vector of each view (VMamba: the mean of its map behind the last
             norm), zeros where there is no film; None where the trunk has none.
     """
@@ -31,3 +33,4 @@ class VisualFeatures:
     grid: tuple[int, int, int]
     view: Tensor
     global_vectors: Tensor | None = None
+    class_tokens: Tensor | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BackboneConfig"]
+__all__ = ["BackboneConfig", "VisionLoraConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,3 +46,24 @@ class BackboneConfig:
             raise ValueError(f"channels must be 1 or 3, not {self.channels}")
         if self.std is not None and self.std <= 0:
             raise ValueError(f"std must be positive, not {self.std}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisionLoraConfig:
+    """Low-rank adapters on the queries and values of a trunk's attention, with R2GenGPT's sizes.
+
+    Args:
+        rank: of the adapters.
+        alpha: adapters are scaled by ``alpha / rank``.
+        dropout: on the input of the adapters.
+    """
+
+    rank: int = 16
+    alpha: float = 16
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.rank < 1 or self.alpha <= 0:
+            raise ValueError("rank and alpha must be positive")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ValueError("dropout must lie in [0, 1)")

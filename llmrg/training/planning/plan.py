@@ -159,7 +159,13 @@ def plan_training(settings: TrainConfig, options: PlanOptions | None = None) -> 
     counts = count_studies(settings.data, options.studies)
     dimensions = language_dimensions(settings, options.dimensions)
     width = report_width(settings, options.dimensions)
-    system = planned_system(settings.system, settings.data, dimensions, report_width=width)
+    system = planned_system(
+        settings.system,
+        settings.data,
+        dimensions,
+        report_width=width,
+        visual_width=settings.stages.activation_maps.width if settings.stages.memory.visual == "regions" else None,
+    )
     parts = count_parts(system)
     checkpointing = settings.training.gradient_checkpointing or settings.system.language_model.gradient_checkpointing
     if settings.training.gradient_checkpointing:
@@ -198,7 +204,9 @@ def plan_training(settings: TrainConfig, options: PlanOptions | None = None) -> 
     )
     vision = replace(settings.system.vision, pretrained=False, checkpoint=None)
     with torch.device("meta"):
-        encoder = build_encoder(encoder_config(replace(settings.system, vision=vision), settings.data))
+        encoder = build_encoder(
+            encoder_config(replace(settings.system, vision=vision), settings.data, as_classifier=True)
+        )
     time = plan_hours(
         encoder=encoder,
         step=step,

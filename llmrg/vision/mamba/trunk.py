@@ -114,11 +114,15 @@ class MambaTrunk(nn.Module):
         out: Tensor = self.norm(tokens)
         return out
 
-    def forward_features(self, images: Tensor) -> Tensor:
-        """Return the patches' tokens as a map [N, h, w, D]."""
+    def map_and_class_token(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the patches' tokens as a map [N, h, w, D], and the class token [N, D]."""
         tokens = self.forward_tokens(images)
         patches = torch.cat([tokens[:, : self.middle], tokens[:, self.middle + 1 :]], dim=1)
-        return patches.view(len(patches), self.grid, self.grid, -1)
+        return patches.view(len(patches), self.grid, self.grid, -1), tokens[:, self.middle]
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        """Return the patches' tokens as a map [N, h, w, D]."""
+        return self.map_and_class_token(images)[0]
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the map of features, as :meth:`forward_features`."""

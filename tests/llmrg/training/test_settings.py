@@ -8,7 +8,7 @@ import pytest
 
 from llmrg.config import load_config
 from llmrg.errors import UserError
-from llmrg.training.settings import VALIDATION_METRICS, TrainConfig
+from llmrg.training.settings import COMBINED_METRICS, VALIDATION_METRICS, TrainConfig
 from llmrg.training.validation import FIGURES
 
 
@@ -38,6 +38,9 @@ def test_mistakes(tiny_run: Any, override: str, message: str) -> None:
 
 def test_every_metric_of_choice_is_computed() -> None:
     assert set(VALIDATION_METRICS) <= set(FIGURES)
+    for weights in COMBINED_METRICS.values():
+        assert weights.keys() <= set(FIGURES)
+        assert sum(weights.values()) == pytest.approx(1)
 
 
 def test_artefacts_lie_beside_the_run_unless_named(tiny_run: Any) -> None:
