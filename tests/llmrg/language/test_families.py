@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from typing import Any
 
@@ -221,3 +222,39 @@ def test_a_system_message_is_always_said(model: LanguageModel, checkpoint: Any) 
     assert (frame.before + frame.after).count("You read films.") == 1
     if checkpoint.name in ("mistral", "gemma2"):  # their templates refuse the role
         assert frame.before.endswith("You read films.\n\n")
+
+
+needs_bitsandbytes = pytest.mark.skipif(
+    importlib.util.find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed ([cpu])"
+)
+
+
+@needs_bitsandbytes
+@pytest.mark.parametrize("quantisation", ["4bit", "8bit"])
+@pytest.mark.parametrize("family_name", ["gemma3", "glm4", "gpt2", "llama2", "phi3", "qwen2"], scope="module")
+def test_quantised_weights_rest_while_adapters_learn(checkpoint: Any, quantisation: Any) -> None:
+    model = LanguageModel(LanguageModelConfig(path=str(checkpoint.path), quantisation=quantisation, lora_rank=2))
+    kind = "Params4bit" if quantisation == "4bit" else "Int8Params"
+    stored = [name for name, weight in model.named_parameters() if type(weight).__name__ == kind]
+    assert len(stored) == sum("lora_A" in name for name in model.trainable_state_dict())
+    assert not any(part in name for name in stored for part in ("embed", "wte", "lm_head"))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    assembler = PromptAssembler(model.train(), default_prompt("en", ()))
+    x = assembler.assemble({}, [{"context": ""}] * 3, REPORTS)
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1.0)
+    losses = []
+    for _ in range(2):
+        loss = model(inputs_embeds=x.inputs_embeds, attention_mask=x.attention_mask, labels=x.labels)[0]
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.05)
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[1] < losses[0]
+    learnt = set(model.trainable_state_dict())
+    assert all("lora_" in name for name in learnt)
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == learnt
+    prompt = assembler.assemble({}, [{"context": ""}])
+    (written,) = model.generate(prompt.inputs_embeds, prompt.attention_mask, DecodingConfig(max_new_tokens=4))
+    assert 1 <= len(written.ids) <= 4
