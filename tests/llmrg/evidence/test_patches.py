@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -45,3 +46,32 @@ def test_projected_vectors_are_as_large_as_words() -> None:
     torch.manual_seed(0)
     found = TokenProjection(width=16, size=64, scale=0.03)(torch.randn(5, 7, 16) * 100)
     torch.testing.assert_close(found.square().mean(-1).sqrt(), torch.full((5, 7), 0.03), rtol=1e-3, atol=1e-5)
+
+
+def test_the_mean_of_the_views_that_exist(
+    make_films: Callable[..., StudyBatch], make_features: Callable[..., VisualFeatures]
+) -> None:
+    patches = Patches(width=16, size=24, scale=1.0, mean_of_views=True)
+    features = make_features(EXISTS, side=3)
+    evidence = patches(features, make_films([2, 1]), None, {})
+    assert evidence.embeddings.shape == (2, 9, 24)
+    assert bool(evidence.mask.all())
+    tokens = features.tokens.view(2, 2, 9, 16)
+    torch.testing.assert_close(evidence.embeddings[0], patches.projection(tokens[0].mean(0)))
+    torch.testing.assert_close(evidence.embeddings[1], patches.projection(tokens[1, 0]))
+
+
+@pytest.mark.parametrize("mean", [False, True])
+def test_class_tokens_stand_in_the_middle_of_each_view(
+    mean: bool, make_films: Callable[..., StudyBatch], make_features: Callable[..., VisualFeatures]
+) -> None:
+    patches = Patches(width=16, size=24, scale=1.0, mean_of_views=mean, class_token=True)
+    features = make_features(EXISTS, side=2)
+    with pytest.raises(ValueError, match="no class token"):
+        patches(features, make_films([2, 1]), None, {})
+    features = dataclasses.replace(features, class_tokens=torch.randn(2, 2, 16))
+    evidence = patches(features, make_films([2, 1]), None, {})
+    place = 2 if mean else 7
+    wanted = features.class_tokens[0].mean(0) if mean else features.class_tokens[0, 1]
+    torch.testing.assert_close(evidence.embeddings[0, place], patches.projection(wanted))
+    assert evidence.mask.sum(1).tolist() == ([5, 5] if mean else [10, 5])

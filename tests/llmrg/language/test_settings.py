@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from llmrg.config import dump_config, load_config
@@ -50,3 +52,19 @@ def test_contradictory_model_settings_are_refused(values) -> None:
 def test_contradictory_decoding_settings_are_refused(values) -> None:
     with pytest.raises(ValueError):
         DecodingConfig(**values)
+
+
+def test_published_presets() -> None:
+    full, iu = decoding_preset("published"), decoding_preset("published_iu")
+    assert (full.strategy, full.beams, full.repetition_penalty, full.length_penalty) == ("beam", 3, 2.0, 2.0)
+    assert (full.min_new_tokens, full.max_new_tokens) == (80, 120)
+    assert (iu.beams, iu.min_new_tokens, iu.max_new_tokens) == (3, 40, 100)
+    assert decoding_preset("published_iu_beam5").beams == 5
+
+
+def test_a_configuration_names_a_preset() -> None:
+    values = ["strategy=greedy", "max_new_tokens=7", "seed=3", "preset=published"]
+    assert load_config(DecodingConfig, None, values) == dataclasses.replace(decoding_preset("published"), seed=3)
+    assert load_config(DecodingConfig, None, ["preset=null", "max_new_tokens=7"]).max_new_tokens == 7
+    with pytest.raises(UserError, match="Unknown decoding preset"):
+        load_config(DecodingConfig, None, ["preset=publishd"])

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import pytest
+
+from llmrg.language.prompt import default_prompt, fill
+from llmrg.systems.prompts import system_prompt
+
+
+@pytest.mark.parametrize("kind", ["r2gengpt", "mambaxray_vl"])
+def test_r2gengpts_own_words(kind: str) -> None:
+    prompt = system_prompt(kind, "en", ("patches",))
+    assert prompt.template == "plain"
+    words = [fill(s, {"instruction": prompt.instruction}) if s.text else f"<{s.source}>" for s in prompt.segments]
+    assert "".join(words) == (
+        "Human: <Img><patches></Img> Generate a comprehensive and detailed diagnosis report for this chest xray "
+        "image. \nAssistant:"
+    )
+    chinese = system_prompt(kind, "zh", ("patches",))
+    assert [s.source for s in chinese.segments] == [s.source for s in prompt.segments]
+    assert chinese.instruction.startswith("请")
+    assert prompt.with_instruction("Say nothing.").instruction == "Say nothing."
+
+
+def test_other_systems_and_sources_take_the_default() -> None:
+    assert system_prompt("llmrg", "zh", ("patches",)) == default_prompt("zh", ("patches",))
+    sources = ("patches", "disease_queries")
+    assert system_prompt("r2gengpt", "en", sources) == default_prompt("en", sources)
