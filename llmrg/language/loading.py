@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -61,16 +62,16 @@ def resolve_model(path: str) -> Path | None:
 def load_tokenizer(path: str, *, revision: str | None = None) -> PreTrainedTokenizerBase:
     """Load a tokenizer, with padding defined by the tokenizer or else by its end-of-text.
 
-    Padding never is a word: masks keep it out of losses and attention, but a tokenizer that names an ordinary token
-    (as some name id 0) would lose that word wherever other code looks for it.
-
     Raises:
-        UserError: unreadable tokenizer, or one without end-of-text.
+        UserError: unreadable tokenizer, one without end-of-text, or one that pads with a word.
     """
     directory = resolve_model(path)
     try:
         tokenizer = AutoTokenizer.from_pretrained(
-            str(directory or path), revision=None if directory else revision, local_files_only=directory is not None
+            str(directory or path),
+            revision=None if directory else revision,
+            local_files_only=directory is not None,
+            trust_remote_code=False,  # left open, transformers may ask at the terminal
         )
     except Exception as error:
         raise UserError(f"The tokenizer cannot be loaded ({_reason(error)})", where=path) from error
@@ -78,8 +79,10 @@ def load_tokenizer(path: str, *, revision: str | None = None) -> PreTrainedToken
         raise UserError(
             "The tokenizer has no end-of-text token", where=path, next_step="set eos_token in tokenizer_config.json"
         )
-    if tokenizer.pad_token_id is None or tokenizer.pad_token_id not in tokenizer.all_special_ids:
+    if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    elif directory is not None:
+        _check_padding(directory, str(tokenizer.pad_token))
     return cast(PreTrainedTokenizerBase, tokenizer)
 
 
@@ -96,7 +99,12 @@ def load_causal_model(config: LanguageModelConfig) -> PreTrainedModel:
     dtype: Any = "auto" if config.dtype == "auto" else getattr(torch, config.dtype)
     if config.dtype == "auto" and config.tuning == "full":
         dtype = torch.float32
-    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "local_files_only": directory is not None}
+    options: dict[str, Any] = {
+        "dtype": dtype,
+        "use_safetensors": True,
+        "local_files_only": directory is not None,
+        "trust_remote_code": False,
+    }
     if directory is None:
         options["revision"] = config.revision
     if config.quantisation != "none":
@@ -141,6 +149,21 @@ def weights_reference(config: LanguageModelConfig) -> dict[str, str | None]:
         "config": digest([name for name in files if name == "config.json"]),
         "tokenizer": digest([name for name in files if name in _TOKENIZER_FILES or name == "merges.txt"]),
     }
+
+
+def _check_padding(directory: Path, token: str) -> None:
+    """Refuse padding that was a word before transformers made it a special token, which texts then would lack."""
+    file = directory / "tokenizer.json"
+    if not file.is_file():
+        return
+    values = json.loads(file.read_text(encoding="utf-8"))
+    added = {str(entry["content"]) for entry in values.get("added_tokens", [])}
+    if token in values.get("model", {}).get("vocab", {}) and token not in added:
+        raise UserError(
+            f"The tokenizer pads with an ordinary word, {token!r}, which reports would then lack",
+            where=str(directory),
+            next_step="set pad_token in tokenizer_config.json to its end-of-text",
+        )
 
 
 def _quantisation(config: LanguageModelConfig) -> Any:
@@ -191,8 +214,15 @@ def _check_directory(directory: Path) -> None:
             next_step="save it again with save_pretrained of a current transformers",
         )
     try:
-        AutoConfig.from_pretrained(str(directory), local_files_only=True)
+        AutoConfig.from_pretrained(str(directory), local_files_only=True, trust_remote_code=False)
     except Exception as error:
+        if "trust_remote_code" in str(error):
+            raise UserError(
+                "The language model is not native to transformers: it brings Python code, which is never run",
+                where=str(directory),
+                next_step="take a native form of it (glm-4-9b-chat-hf for glm-4-9b-chat, internlm3-8b-instruct) or "
+                "another model",
+            ) from error
         raise UserError(
             f"The language model's config.json is not usable ({_reason(error)})", where=str(directory)
         ) from error

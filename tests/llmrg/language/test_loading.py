@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -72,6 +73,23 @@ def test_padding_is_defined_without_id_zero(checkpoint_copy) -> None:
     config.write_text(config.read_text().replace('"pad_token": "<|pad|>"', '"pad_token": null'), encoding="utf-8")
     tokenizer = load_tokenizer(str(checkpoint_copy))
     assert tokenizer.pad_token_id == tokenizer.eos_token_id != 0
+
+
+def test_padding_that_is_a_word_is_refused(checkpoint_copy) -> None:
+    config = checkpoint_copy / "tokenizer_config.json"
+    config.write_text(config.read_text().replace('"pad_token": "<|pad|>"', '"pad_token": "a"'), encoding="utf-8")
+    with pytest.raises(UserError, match="pads with an ordinary word, 'a'"):
+        load_tokenizer(str(checkpoint_copy))
+
+
+def test_code_of_a_model_is_never_run(checkpoint_copy) -> None:
+    config = checkpoint_copy / "config.json"
+    values = json.loads(config.read_text(encoding="utf-8"))
+    own = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}
+    config.write_text(json.dumps({**values, "model_type": "own", "auto_map": own}), encoding="utf-8")
+    (checkpoint_copy / "own.py").write_text("raise SystemExit('the code was run')\n", encoding="utf-8")
+    with pytest.raises(UserError, match="not native to transformers"):
+        load_causal_model(LanguageModelConfig(path=str(checkpoint_copy)))
 
 
 def test_reference_follows_the_weights_alone(checkpoint_copy) -> None:
