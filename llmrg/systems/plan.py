@@ -144,7 +144,9 @@ def plan_system(
     Raises:
         UserError: a trunk or a language model that cannot be built.
     """
-    return count_parts(planned_system(config, data, language_model, report_width=report_width, visual_width=visual_width))
+    return count_parts(
+        planned_system(config, data, language_model, report_width=report_width, visual_width=visual_width)
+    )
 
 
 def planned_system(

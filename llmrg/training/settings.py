@@ -32,7 +32,7 @@ __all__ = [
     "TrainConfig",
 ]
 
-STAGES = ("language_model", "disease_classifier", "memory", "index")
+STAGES = ("language_model", "disease_classifier", "activation_maps", "memory", "index")
 """Stages before the generator, in the order in which they are built."""
 
 COMBINED_METRICS: Mapping[str, Mapping[str, float]] = MappingProxyType(
