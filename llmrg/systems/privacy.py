@@ -134,6 +134,10 @@ def identifiers(artefacts: Mapping[str, Path]) -> tuple[set[str], set[str]]:
                 if row["patient_id"] != NOBODY:
                     studies.add(str(row["study_id"]))
                     patients.add(str(row["patient_id"]))
+    if "activation_maps" in artefacts:
+        for row in read_lines(artefacts["activation_maps"] / "regions.jsonl"):
+            studies.add(str(row["study_id"]))
+            patients.add(str(row["patient_id"]))
     if "index" in artefacts:
         for row in read_lines(artefacts["index"] / "faiss" / "records.jsonl"):
             studies.add(str(row["id"]))

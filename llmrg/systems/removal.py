@@ -30,6 +30,7 @@ from llmrg.artefacts import (
 from llmrg.errors import UserError
 from llmrg.evidence.context_store import ContextStore
 from llmrg.evidence.memory_bank import MemoryBank
+from llmrg.evidence.mined_regions import MinedArtefactFiles
 from llmrg.systems.build import MEMORIES
 from llmrg.systems.privacy import (
     as_details,
@@ -47,7 +48,7 @@ REMINDER = (
     "without them forgets. Copies elsewhere (the training's artefacts folder, exports, predictions, prepared films) "
     "were not touched."
 )
-_KINDS = ("memory", "index")
+_KINDS = ("memory", "activation_maps", "index")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,7 @@ class Removal:
 
 
 def remove_patients(folder: str | Path, patients: Sequence[str]) -> Removal:
-    """Remove patients from a run, an artefact (memory or index), or a folder of artefacts; whole or not at all.
+    """Remove patients from a run, an artefact (memory, index, ...), or a folder of artefacts; whole or not at all.
 
     Running it again changes nothing.
 
@@ -178,6 +179,13 @@ def _plan(kind: str, path: Path, patients: Sequence[str]) -> _Plan:
             removed=len(store.index) - len(kept.index),
         )
     manifest = read_manifest(path)
+    if kind == "activation_maps":
+        regions = MinedArtefactFiles.read(path)
+        return _Plan(
+            manifest=manifest,
+            save=lambda folder: regions.save_without(folder, patients),
+            removed=regions.count(patients),
+        )
     banks: dict[str, MemoryBank] = {}
     removed = 0
     for name in MEMORIES:
@@ -257,7 +265,7 @@ def _entry(patients: Sequence[str], plans: _Plans) -> dict[str, Any]:
         "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
         "patients": len(patients),
         "studies": sum(plan.removed for name, plan in plans.items() if name == "index"),
-        "patterns": sum(plan.removed for name, plan in plans.items() if name == "memory"),
+        "patterns": sum(plan.removed for name, plan in plans.items() if name != "index"),
         "salt": salt,
         "hashes": sorted(_digest(patient, salt) for patient in patients),
     }

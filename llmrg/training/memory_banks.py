@@ -53,6 +53,7 @@ def save_regions(
     mined = mine_regions(encoder, material, projection, config=config, batch_size=batch_size, seed=seed)
     mined.save(directory)
     banks = ("query_tokens", "regions") if mined.regions else ("query_tokens",)
+    hashes = {f"{name}_hash": file_hash(directory / f"{name}.safetensors") for name in banks}
     return {
         "vocabulary": material.data.vocabulary,
         "image_size": material.data.image_size,
@@ -61,7 +62,8 @@ def save_regions(
         "counts": {name: asdict(counts) for name, counts in mined.counts.items()},
         "regions": len(mined.regions),
         "unreadable_studies": mined.unreadable,
-        **{f"{name}_hash": file_hash(directory / f"{name}.safetensors") for name in banks},
+        "mined_hash": hashes.get("regions_hash"),  # stays when patients are removed
+        **hashes,
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from llmrg.artefacts import write_text
 from llmrg.evidence.encoder import StudyEncoder
 from llmrg.evidence.memory_bank import NOBODY, MemoryBank, Pattern
+from llmrg.evidence.mined_regions import save_regions_bank
 from llmrg.evidence.region_projection import RegionProjection
 from llmrg.studies.batches import StudyBatch
 from llmrg.studies.dataset import StudyDataset, collate_studies
@@ -96,18 +95,16 @@ class MinedRegions:
         if not self.regions:
             return
         bank = MemoryBank(vectors=self.vectors, patterns=tuple(region.pattern for region in self.regions))
-        bank.save(directory, "regions")
-        rows = (
+        places = [
             {
-                "row": row,
                 "film": region.film,
                 "cell": [region.cell.row, region.cell.column],
                 "box": list(region.cell.box),
                 "strength": round(region.cell.strength, 4),
             }
-            for row, region in enumerate(self.regions)
-        )
-        write_text(directory / "places.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+            for region in self.regions
+        ]
+        save_regions_bank(bank, places, directory)
 
 
 def mine_regions(

@@ -185,7 +185,7 @@ class StageBuilder:
             return {}
         path = self.path("activation_maps")
         regions = chosen.visual == "regions" and is_complete(path)
-        mined = read_manifest(path).details.get("regions_hash") if regions else None
+        mined = read_manifest(path).details.get("mined_hash") if regions else None
         return {"choice": to_mapping(chosen), "regions": mined}
 
     def _mixture(self) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from llmrg.studies.dataset import collate_studies, read_films
 from llmrg.studies.study import Study
 from llmrg.systems.build import build_system
 from llmrg.systems.privacy import identifiers
+from llmrg.systems.removal import remove_patients
 from llmrg.training.material import TrainingMaterial, read_material
 from llmrg.training.memory_banks import save_regions
 from llmrg.training.memory_settings import ActivationMapsConfig, MemoryStageConfig
@@ -327,3 +328,27 @@ def test_the_command_draws_pictures(tiny_run: Any, tmp_path: Path) -> None:
 def test_without_a_classifier(tiny_run: Any, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="llmrg pretrain disease-classifier"):
         mine_maps(tiny_run.config, [f"artefacts={tmp_path}", *OVERRIDES])
+
+
+def test_a_patient_is_removed(builder: StageBuilder, tmp_path: Path) -> None:
+    """From regions and memory alike, and nothing is built anew because of it."""
+    folder = shutil.copytree(builder.config.artefacts_folder, tmp_path / "artefacts")
+    mined = folder / "activation_maps"
+    before = lines(mined / "regions.jsonl")
+    vectors, places = load_file(mined / "regions.safetensors")["vectors"], lines(mined / "places.jsonl")
+    patient = before[0]["patient_id"]
+    removal = remove_patients(folder, [patient])
+    kept = [row for row, pattern in enumerate(before) if pattern["patient_id"] != patient]
+    assert removal.patterns >= len(before) - len(kept) > 0
+    for path in folder.rglob("*"):
+        if path.is_file() and path.parent.name in ("activation_maps", "memory", "index"):
+            assert patient.encode() not in path.read_bytes(), path
+    after = lines(mined / "regions.jsonl")
+    assert [row["study_id"] for row in after] == [before[row]["study_id"] for row in kept]
+    np.testing.assert_array_equal(load_file(mined / "regions.safetensors")["vectors"], vectors[kept])
+    assert [row["box"] for row in lines(mined / "places.jsonl")] == [places[row]["box"] for row in kept]
+    details = read_manifest(mined).details
+    assert details["regions"] == len(kept) == sum(counts["kept"] for counts in details["counts"].values())
+    config = replace(builder.config, artefacts=folder)
+    assert replace(builder, config=config).open_stages() == ()
+    assert remove_patients(folder, [patient]).before == 1
