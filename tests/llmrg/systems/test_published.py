@@ -76,6 +76,6 @@ def test_the_document_shows_every_difference(repository: Path, kind: str) -> Non
         row = next(line for line in section.splitlines() if line.startswith(f"| `{difference.key}` |"))
         for value in (difference.faithful, difference.fixed):
             if not isinstance(value, dict | list):
-                shown = {True: "true", False: "false", None: "null"}.get(value, str(value))
+                shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
                 assert f"`{shown}`" in row, row
     assert all(dataclasses.asdict(difference)["why"] for difference in DIFFERENCES[kind])
