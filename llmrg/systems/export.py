@@ -46,6 +46,7 @@ from llmrg.systems.run import (
     read_reference,
     read_run,
 )
+from llmrg.vision.lora import merged_state
 
 __all__ = ["Export", "export_run"]
 
@@ -95,7 +96,7 @@ def export_run(
         run: the run.
         out: a directory that does not exist yet.
         merge: merge the adapters (or the tuned weights) into the language model and put it into the export, which then
-            needs no other.
+            needs no other; merge adapters of the trunk into the trunk.
         without_data: leave patient data out.
         language_model: another place of the base language model, for ``merge``.
         known_texts: report texts to be searched for.
@@ -125,7 +126,12 @@ def export_run(
         shutil.copytree(run / "tokenizer", folder / "tokenizer")
         if merge:
             _write_merged(run, folder, config, weights, language_model, manifest)
-        dropped = (*(("language_model.",) if merge else ()), *((f"sources.{_INDEX_SOURCE}.",) if without_data else ()))
+            if config.system.vision_lora is not None:
+                weights = merged_state(weights, config.system.vision_lora)
+        dropped = (
+            *(("language_model.",) if merge else ()),
+            *(tuple(f"sources.{source}." for source in _INDEX_SOURCES) if without_data else ()),
+        )
         save_file(
             {k: v for k, v in weights.items() if not k.startswith(dropped)} if dropped else weights, folder / WEIGHTS
         )
@@ -212,6 +218,8 @@ def _exported_config(config: RunConfig, *, merge: bool, without_data: bool) -> R
     if merge:
         own = LanguageModelConfig(path=EMBEDDED, tuning="frozen", dtype=language.dtype)
         language = dataclasses.replace(own, gradient_checkpointing=language.gradient_checkpointing)
+    if merge and system.vision_lora is not None:
+        system = dataclasses.replace(system, vision_lora=None, variant=None)
     vision = dataclasses.replace(system.vision, pretrained=False, checkpoint=None)
     evidence, prompt = system.evidence, system.prompt
     if without_data:

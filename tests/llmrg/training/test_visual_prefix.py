@@ -18,6 +18,7 @@ from llmrg.language.settings import DecodingConfig
 from llmrg.studies.dataset import collate_studies, read_films
 from llmrg.studies.reading import read_studies
 from llmrg.systems.build import ArtefactPaths, build_system
+from llmrg.systems.export import export_run
 from llmrg.systems.report_generator import ReportGenerator
 from llmrg.systems.run import open_run
 from llmrg.training.settings import TrainConfig
@@ -133,3 +134,18 @@ def test_the_class_token_is_shown(trained: Any) -> None:
     tokens = system.gather(batch)["patches"].embeddings
     assert tokens is not None
     assert tokens.shape[1] == (10 if config.system.kind == "mambaxray_vl" else 36)
+
+
+def test_adapters_of_the_trunk_are_merged_for_sharing(trained: Any, tmp_path: Path) -> None:
+    _, config = trained
+    if config.system.vision_lora is None:
+        pytest.skip("this system has none")
+    export_run(config.out, tmp_path / "export", merge=True)
+    merged = open_run(tmp_path / "export")
+    assert merged.config.system.vision_lora is None
+    assert not [name for name in merged.system.own_state() if "lora_" in name]
+    for (text, scores), (own, own_scores) in zip(
+        reports(merged.system, config.data), reports(open_run(config.out).system, config.data), strict=True
+    ):
+        assert text == own
+        assert scores == pytest.approx(own_scores, abs=1e-4)
