@@ -96,9 +96,13 @@ class Steps(TrainerCallback):
     """Every step is an event."""
 
     moments: Moments
+    state: Any
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        Steps.state = state
 
     def on_substep_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.moments.pass_by("substep")
@@ -108,7 +112,10 @@ class Steps(TrainerCallback):
 
 
 def wandering(real: Callable[..., dict[str, float]]) -> Callable[..., dict[str, float]]:
-    """Score validation by a number that goes up and down, and depends on the weights alone."""
+    """Score validation by a number that goes up and down with the steps, and depends on the weights, too.
+
+    After 2, 4, ... 12 steps it is about 10, 7, 4, 1, 11 and 8 thirteenths: the best is the last but one.
+    """
 
     def score(self: ReportValidation, system: Any, **options: Any) -> dict[str, float]:
         figures = real(self, system, **options)
@@ -116,7 +123,8 @@ def wandering(real: Callable[..., dict[str, float]]) -> Callable[..., dict[str, 
         digest = hashlib.sha256()
         for _, tensor in sorted(system.own_state().items()):
             digest.update(tensor.numpy().tobytes())
-        return {**figures, "rouge_l": int.from_bytes(digest.digest()[:4], "big") / 2**32}
+        weights = int.from_bytes(digest.digest()[:4], "big") / 2**32
+        return {**figures, "rouge_l": (5 * Steps.state.global_step % 13 + 0.1 * weights) / 13}
 
     return score
 
