@@ -128,10 +128,7 @@ def export_run(
             _write_merged(run, folder, config, weights, language_model, manifest)
             if config.system.vision_lora is not None:
                 weights = merged_state(weights, config.system.vision_lora)
-        dropped = (
-            *(("language_model.",) if merge else ()),
-            *(tuple(f"sources.{source}." for source in _INDEX_SOURCES) if without_data else ()),
-        )
+        dropped = (*(("language_model.",) if merge else ()), *((f"sources.{_INDEX_SOURCE}.",) if without_data else ()))
         save_file(
             {k: v for k, v in weights.items() if not k.startswith(dropped)} if dropped else weights, folder / WEIGHTS
         )
