@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -318,6 +318,16 @@ def family_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str
     return make
 
 
+@pytest.fixture(scope="module")
+def own_random_state() -> Iterator[None]:
+    """Give a file's tests a random state of their own, so that the files after it meet the one they met before."""
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run tests that take a ``family`` and say nothing else of it for every family."""
     marked = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
@@ -347,8 +357,9 @@ def _write_checkpoint(name: str, family: Family, folder: Path) -> None:
         "pad_token_id": ids([family.pad])[0] if family.pad else None,
         **family.architecture,
     }
-    torch.manual_seed(sum(map(ord, name)))
-    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family.model_type, **values))
+    with torch.random.fork_rng():
+        torch.manual_seed(sum(map(ord, name)))
+        model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family.model_type, **values))
     model.generation_config.eos_token_id = ids(family.stops)
     model.save_pretrained(folder)
 

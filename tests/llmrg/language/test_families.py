@@ -54,6 +54,8 @@ LAYERS = {
 }
 ASK = PromptConfig(segments=(Segment(text="{instruction}"),), template="auto", instruction="Write the findings")
 
+pytestmark = pytest.mark.usefixtures("own_random_state")
+
 
 @pytest.fixture(scope="module")
 def checkpoint(family_checkpoint: Callable[[str], Any], family_name: str) -> Any:

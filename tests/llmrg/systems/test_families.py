@@ -20,6 +20,8 @@ from llmrg.systems.build import ArtefactPaths, build_system
 from llmrg.systems.export import export_run
 from llmrg.systems.run import RunConfig, open_run, save_run
 
+pytestmark = pytest.mark.usefixtures("own_random_state")
+
 
 @pytest.fixture(scope="module")
 def films(tiny_loaded: Any) -> Any:
@@ -78,7 +80,7 @@ def test_reports_survive_saving_moving_and_merging(
     found = reports(open_run(tmp_path / "merged", device="cpu").system, films, config)
     assert [text for text, _ in found] == [text for text, _ in expected]
     for (_, scores), (_, wanted) in zip(found, expected, strict=True):
-        assert scores == pytest.approx(wanted, abs=1e-4)
+        assert scores == pytest.approx(wanted, abs=2e-3)
 
 
 def test_another_base_model_is_refused(

@@ -16,6 +16,7 @@ from llmrg.language.llm import LanguageModel
 from llmrg.language.settings import DecodingConfig, LanguageModelConfig
 from llmrg.systems._merging import merge_language_model
 
+pytestmark = pytest.mark.usefixtures("own_random_state")
 needs_bitsandbytes = pytest.mark.skipif(
     importlib.util.find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed ([cpu])"
 )
