@@ -180,7 +180,8 @@ def write_table(root: Path, layout: str, config: DataConfig) -> None:
 def test_training_knows_its_stages(path: Path) -> None:
     config: TrainConfig = load(path)
     sources = config.system.evidence.sources
-    assert ("index" in config.stage_names) == ("retrieved_context" in sources)
+    searched = {"retrieved_context", "context_residuals"} & set(sources)
+    assert ("index" in config.stage_names) == bool(searched)
     assert ("memory" in config.stage_names) == any(source.endswith("_memory") for source in sources)
     assert get_vocabulary(config.data.vocabulary).abnormal
 

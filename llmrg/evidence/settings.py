@@ -5,18 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from llmrg.evidence.context_settings import ContextResidualsConfig
+
 __all__ = [
+    "OWN_SOURCES",
     "SOURCES",
+    "WORD_SOURCES",
     "DiagnosisHintsConfig",
     "DiseaseQueriesConfig",
-    "WORD_SOURCES",
     "EvidenceConfig",
     "MemoryConfig",
     "PatchesConfig",
     "RetrievedContextConfig",
 ]
 
-SOURCES = ("patches", "disease_queries", "visual_memory", "report_memory", "retrieved_context", "diagnosis_hints")
+OWN_SOURCES = ("patches", "disease_queries", "visual_memory", "report_memory", "retrieved_context", "diagnosis_hints")
+"""Sources of our own system, in order."""
+
+SOURCES = (*OWN_SOURCES, "context_residuals")
+"""All sources."""
+
 WORD_SOURCES = ("diagnosis_hints",)
 """Sources that speak in words alone."""
 
@@ -188,16 +196,18 @@ class EvidenceConfig:
         visual_memory: settings of ``visual_memory``.
         report_memory: settings of ``report_memory``.
         retrieved_context: settings of ``retrieved_context``.
+        context_residuals: settings of ``context_residuals``.
         diagnosis_hints: settings of ``diagnosis_hints``.
         gates: multiply the embeddings of each source by a learnt gate.
     """
 
-    sources: tuple[str, ...] = SOURCES
+    sources: tuple[str, ...] = OWN_SOURCES
     patches: PatchesConfig = field(default_factory=PatchesConfig)
     disease_queries: DiseaseQueriesConfig = field(default_factory=DiseaseQueriesConfig)
     visual_memory: MemoryConfig = field(default_factory=MemoryConfig)
     report_memory: MemoryConfig = field(default_factory=MemoryConfig)
     retrieved_context: RetrievedContextConfig = field(default_factory=RetrievedContextConfig)
+    context_residuals: ContextResidualsConfig = field(default_factory=ContextResidualsConfig)
     diagnosis_hints: DiagnosisHintsConfig = field(default_factory=DiagnosisHintsConfig)
     gates: bool = False
 

@@ -172,5 +172,6 @@ class StudyRetrieval(nn.Module):
 
 def rows_of(features: VisualFeatures, rows: Tensor) -> VisualFeatures:
     """Return the features of some studies of the batch."""
-    values: dict[str, Any] = {field.name: getattr(features, field.name) for field in fields(features)}
-    return replace(features, **{name: value[rows] for name, value in values.items() if isinstance(value, Tensor)})
+    values = {field.name: getattr(features, field.name) for field in fields(features)}
+    changed: dict[str, Any] = {name: value[rows] for name, value in values.items() if isinstance(value, Tensor)}
+    return replace(features, **changed)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import nn
+
 from llmrg.artefacts import read_manifest
 from llmrg.errors import UserError
 from llmrg.evidence.base import EvidenceSource
@@ -27,6 +29,7 @@ from llmrg.language.prompt import PromptConfig
 from llmrg.language.token_space import TokenSpace
 from llmrg.studies.mixture import Data
 from llmrg.studies.study import Language
+from llmrg.systems.context import SOURCE, build_context_source, context_of, load_context
 from llmrg.systems.prompts import system_prompt
 from llmrg.systems.report_generator import ReportGenerator
 from llmrg.systems.settings import SystemConfig
@@ -49,12 +52,14 @@ class ArtefactPaths:
         disease_classifier: trunk and disease queries.
         memory: visual and report memory banks.
         index: retrieval index.
+        context: context studies (R2GenCSR).
     """
 
     language_model: Path | None = None
     disease_classifier: Path | None = None
     memory: Path | None = None
     index: Path | None = None
+    context: Path | None = None
 
     @classmethod
     def below(cls, folder: Path) -> ArtefactPaths:
@@ -111,7 +116,8 @@ def build_system(
         encoder,
         TokenSpace(decoder),
         banks={kind: _bank(kind, artefacts, digest, data) for kind in MEMORIES if kind in config.evidence.sources},
-        store=_store(artefacts, digest) if "retrieved_context" in config.evidence.sources else None,
+        store=_store(artefacts, digest) if config.searches else None,
+        context=_context(config, artefacts),
     )
     tune_encoder(encoder, config)
     prompts = _prompts(config, data)
@@ -148,6 +154,7 @@ def build_sources(
     *,
     banks: Mapping[str, MemoryBank],
     store: ContextStore | None,
+    context: MemoryBank | None = None,
 ) -> list[EvidenceSource]:
     """Build the evidence sources of a system, in order.
 
@@ -157,6 +164,7 @@ def build_sources(
         space: the decoder's token space.
         banks: the memory banks of the memories among the sources, by kind.
         store: the retrieval index with its vectors, where context is retrieved.
+        context: the context studies of residuals, unless all indexed ones are meant.
 
     Raises:
         ValueError: a source lacks its bank or store.
@@ -165,6 +173,7 @@ def build_sources(
     size, scale = space.size, space.scale / space.size**0.5
     width = encoder.backbone.width
     sources: list[EvidenceSource] = []
+    index_encoder = copy.deepcopy(encoder) if config.tune_vision and config.searches else encoder
     for kind in config.evidence.sources:
         if kind == "patches":
             sources.append(_patches(config.evidence.patches, encoder, size=size, scale=scale))
@@ -218,13 +227,26 @@ def build_sources(
                     strongest=settings.strongest,
                 )
             )
+        elif kind == SOURCE:
+            shown = next((source for source in sources if isinstance(source, Patches)), None)
+            sources.append(
+                build_context_source(
+                    config,
+                    encoder,
+                    bank=context,
+                    store=store,
+                    index_encoder=index_encoder,
+                    projection=shown.projection.linear if shown is not None else nn.Linear(width, size),
+                    scale=scale,
+                )
+            )
         else:
             if store is None:
                 raise ValueError("retrieved_context needs a store")
             sources.append(
                 RetrievedContext(
                     store=store,
-                    encoder=copy.deepcopy(encoder) if config.tune_vision else encoder,
+                    encoder=index_encoder,
                     shared=not config.tune_vision,
                     size=size,
                     scale=scale,
@@ -309,6 +331,19 @@ def _store(artefacts: ArtefactPaths, digest: str | None) -> ContextStore:
     store, manifest = ContextStore.load(artefacts.index)
     manifest.require(kind="index", where=artefacts.index, encoder_hash=digest)
     return store
+
+
+def _context(config: SystemConfig, artefacts: ArtefactPaths) -> MemoryBank | None:
+    context = context_of(config)
+    if context is None:
+        return None
+    if artefacts.context is not None:
+        return load_context(artefacts.context)
+    if not context.searches:
+        raise UserError(
+            "The system has context residuals, but no context studies were drawn", next_step="train it anew"
+        )
+    return None
 
 
 def _with_path(config: SystemConfig, artefacts: ArtefactPaths) -> SystemConfig:

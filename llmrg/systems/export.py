@@ -52,7 +52,7 @@ __all__ = ["Export", "export_run"]
 
 logger = logging.getLogger(__name__)
 
-_INDEX_SOURCE = "retrieved_context"
+_INDEX_SOURCES = ("retrieved_context", "context_residuals")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +128,10 @@ def export_run(
             _write_merged(run, folder, config, weights, language_model, manifest)
             if config.system.vision_lora is not None:
                 weights = merged_state(weights, config.system.vision_lora)
-        dropped = (*(("language_model.",) if merge else ()), *((f"sources.{_INDEX_SOURCE}.",) if without_data else ()))
+        dropped = (
+            *(("language_model.",) if merge else ()),
+            *(tuple(f"sources.{source}." for source in _INDEX_SOURCES) if without_data else ()),
+        )
         save_file(
             {k: v for k, v in weights.items() if not k.startswith(dropped)} if dropped else weights, folder / WEIGHTS
         )
@@ -191,13 +194,19 @@ def _check_out(run: Path, out: Path) -> None:
 def _losses(config: RunConfig, artefacts: dict[str, Path]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     left_out: list[str] = []
     broken: list[str] = []
-    if "index" in artefacts or _INDEX_SOURCE in config.system.evidence.sources:
+    if "index" in artefacts or config.system.searches:
         left_out.append("the index of training studies, with its study and patient identifiers")
         broken += [
             "`llmrg index search` and `llmrg index info`: there is no index.",
             "Retrieved context: reports are written without it, and their records name no similar studies. The figures "
             "above were measured with it; measure this export anew with `llmrg benchmark`.",
         ]
+    if "context" in artefacts:
+        left_out.append("the context studies and their vectors, with study and patient identifiers")
+        broken.append(
+            "Context residuals: reports are written without them. The figures above were measured with them; measure "
+            "this export anew with `llmrg benchmark`."
+        )
     if "memory" in artefacts:
         left_out.append("study and patient identifiers of remembered patterns")
         broken += [
@@ -220,7 +229,7 @@ def _exported_config(config: RunConfig, *, merge: bool, without_data: bool) -> R
     vision = dataclasses.replace(system.vision, pretrained=False, checkpoint=None)
     evidence, prompt = system.evidence, system.prompt
     if without_data:
-        sources = tuple(source for source in evidence.sources if source != _INDEX_SOURCE)
+        sources = tuple(source for source in evidence.sources if source not in _INDEX_SOURCES)
         evidence = dataclasses.replace(evidence, sources=sources)
         if isinstance(prompt, PromptConfig):
             prompt = _without_source(prompt)
@@ -236,7 +245,7 @@ def _gated(name: str) -> str | None:
 
 
 def _without_source(prompt: PromptConfig) -> PromptConfig:
-    segments = tuple(segment for segment in prompt.segments if segment.source != _INDEX_SOURCE)
+    segments = tuple(segment for segment in prompt.segments if segment.source not in _INDEX_SOURCES)
     said = (segment for segment in segments if "retrieved_context" not in segment.names)  # its words, too
     return dataclasses.replace(prompt, segments=tuple(said))
 
@@ -260,7 +269,7 @@ def _without_places(data: Any) -> Any:
 def _copy_artefacts(artefacts: dict[str, Path], folder: Path, *, merge: bool, without_data: bool) -> None:
     folder.mkdir()
     for name, path in artefacts.items():
-        if (merge and name == "language_model") or (without_data and name == "index"):
+        if (merge and name == "language_model") or (without_data and name in ("index", "context")):
             continue
         if without_data and name == "memory":
             _copy_memory(path, folder / name)

@@ -39,6 +39,9 @@ __all__ = [
 ]
 
 
+_SEARCHING = "sources.context_residuals.retrieval.encoder."
+
+
 @dataclass(frozen=True, kw_only=True)
 class LanguageDimensions:
     """Dimensions of a published language model (the files of ``configs/language``).
@@ -174,6 +177,7 @@ def planned_system(
             TokenSpace(decoder),
             banks=_empty_banks(config, encoder.config.findings, visual_width or encoder.backbone.width, width),
             store=_empty_store(encoder, report_width=width),
+            context=_empty_context(),
         )
         gates = SourceGates(source.kind for source in sources) if config.evidence.gates else None
         tune_encoder(encoder, config)
@@ -204,7 +208,7 @@ def part_of(name: str) -> str:
     if first == "encoder":
         return "vision" if second == "backbone" else "disease_queries"
     if first == "sources":
-        return "index_encoder" if third == "encoder" else second
+        return "index_encoder" if third == "encoder" or name.startswith(_SEARCHING) else second
     return first
 
 
@@ -217,6 +221,10 @@ def _empty_banks(
         rows = getattr(config.evidence, kind).per_finding * (len(findings) + 1)
         banks[kind] = MemoryBank(vectors=torch.empty(rows, width), patterns=(nothing,) * rows)
     return banks
+
+
+def _empty_context() -> MemoryBank:
+    return MemoryBank(vectors=torch.empty(1, 0), patterns=(Pattern(study_id="", patient_id="", finding=""),))
 
 
 def _empty_store(encoder: StudyEncoder, *, report_width: int) -> ContextStore:

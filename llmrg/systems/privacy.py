@@ -105,6 +105,15 @@ def survey_patient_data(
                 patients=None if named else len(identifiers({"memory": artefacts["memory"]})[1]),
             )
         )
+    if "context" in artefacts:
+        found.append(
+            PatientData(
+                where="artefacts/context",
+                holds="study and patient identifiers of context studies, their role, and vectors of their films",
+                identifiers=True,
+                patients=len(identifiers({"context": artefacts["context"]})[1]),
+            )
+        )
     if "index" in artefacts:
         told = read_manifest(artefacts["index"]).contains_patient_text
         found.append(
@@ -125,7 +134,7 @@ def survey_patient_data(
 
 
 def identifiers(artefacts: Mapping[str, Path]) -> tuple[set[str], set[str]]:
-    """Return the study and the patient identifiers that memory and index hold."""
+    """Return the study and the patient identifiers that memory, context and index hold."""
     studies: set[str] = set()
     patients: set[str] = set()
     if "memory" in artefacts and not _is_withheld(artefacts["memory"]):
@@ -134,6 +143,10 @@ def identifiers(artefacts: Mapping[str, Path]) -> tuple[set[str], set[str]]:
                 if row["patient_id"] != NOBODY:
                     studies.add(str(row["study_id"]))
                     patients.add(str(row["patient_id"]))
+    if "context" in artefacts:
+        for row in read_lines(artefacts["context"] / "context.jsonl"):
+            studies.add(str(row["study_id"]))
+            patients.add(str(row["patient_id"]))
     if "activation_maps" in artefacts:
         for row in read_lines(artefacts["activation_maps"] / "regions.jsonl"):
             studies.add(str(row["study_id"]))

@@ -32,6 +32,7 @@ from llmrg.evidence.context_store import ContextStore
 from llmrg.evidence.memory_bank import MemoryBank
 from llmrg.evidence.mined_regions import MinedArtefactFiles
 from llmrg.systems.build import MEMORIES
+from llmrg.systems.context import CONTEXT
 from llmrg.systems.privacy import (
     as_details,
     identifiers,
@@ -48,7 +49,7 @@ REMINDER = (
     "without them forgets. Copies elsewhere (the training's artefacts folder, exports, predictions, prepared films) "
     "were not touched."
 )
-_KINDS = ("memory", "activation_maps", "index")
+_KINDS = ("memory", "activation_maps", "index", "context")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +189,7 @@ def _plan(kind: str, path: Path, patients: Sequence[str]) -> _Plan:
         )
     banks: dict[str, MemoryBank] = {}
     removed = 0
-    for name in MEMORIES:
+    for name in (*MEMORIES, CONTEXT):
         if f"{name}_hash" not in manifest.details:
             continue
         bank = MemoryBank.load(path, name, sha256=manifest.details[f"{name}_hash"])

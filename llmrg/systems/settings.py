@@ -58,6 +58,13 @@ class SystemConfig:
         return fill_variant(values)
 
     @property
+    def searches(self) -> bool:
+        """Whether an evidence source searches the index of training studies."""
+        sources, context = self.evidence.sources, self.evidence.context_residuals
+        similar = "context_residuals" in sources and context.resolved(self.setting).searches
+        return similar or "retrieved_context" in sources
+
+    @property
     def vision_tuning(self) -> Literal["frozen", "lora", "full"]:
         """What of the trunk learns together with the generator."""
         if not self.tune_vision:

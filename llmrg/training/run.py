@@ -14,18 +14,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from llmrg.artefacts import is_complete, read_manifest
-from llmrg.config import dump_config, load_config
+from llmrg.artefacts import Manifest, is_complete, read_manifest
+from llmrg.config import dump_config, load_config, to_mapping
 from llmrg.errors import UserError
 from llmrg.language.divided import full_size
 from llmrg.pretraining.signals import catch_signals
 from llmrg.studies.dataset import StudyDataset
 from llmrg.systems.build import ArtefactPaths, build_system
+from llmrg.systems.context import CONTEXT, with_vectors
 from llmrg.systems.privacy import survey_patient_data
 from llmrg.systems.report_generator import ReportGenerator
 from llmrg.systems.run import RunConfig, kept_artefacts, save_run
 from llmrg.training.artefact_locks import ArtefactLocks
 from llmrg.training.card import model_card
+from llmrg.training.context_encoding import ContextEncoding
 from llmrg.training.folder import TrainingFolder
 from llmrg.training.hint_fit import calibrate_hints
 from llmrg.training.material import TrainingMaterial, read_material
@@ -135,6 +137,7 @@ def _train(
         logs=scratch.logs,
         seed=settings.seed,
         callbacks=[ProgressReport(settings.system.name)],
+        context=ContextEncoding(material, batch_size=settings.training.validation_batch_size),
         identity=scratch.identity,
         allow_changes=allow_changes,
     )
@@ -144,7 +147,15 @@ def _train(
     weights = system.own_state()  # where processes hold parts of the weights, all of them are needed for this
 
     def finish() -> None:
-        _save(settings, material, system, weights, artefacts, producer, best, trainer.state.log_history)
+        context = Manifest(
+            kind=CONTEXT,
+            producer=producer,
+            configuration=to_mapping(settings.system.evidence.context_residuals),
+            split_hash=material.split_hash,
+            languages=material.languages,
+        )
+        with with_vectors(system.sources, artefacts, context, beside=settings.out) as kept:
+            _save(settings, material, system, weights, kept, producer, best, trainer.state.log_history)
         scratch.end()
 
     by_main_process(finish)
@@ -318,6 +329,7 @@ def _dry_run(settings: TrainConfig, material: TrainingMaterial, builder: StageBu
             validation=_validation(small, few),
             folder=folder / "checkpoints",
             seed=small.seed,
+            context=ContextEncoding(few, batch_size=loop.validation_batch_size),
             dry_run=True,
         )
         trainer.train()

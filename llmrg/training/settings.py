@@ -16,6 +16,7 @@ from llmrg.pretraining.settings import DiseaseClassifierConfig
 from llmrg.studies.augmentation import AugmentationConfig
 from llmrg.studies.mixture import Data
 from llmrg.systems.build import EMBEDDED
+from llmrg.systems.context import context_of
 from llmrg.systems.published import fill_setting
 from llmrg.systems.settings import SystemConfig
 from llmrg.training.memory_settings import ActivationMapsConfig, MemoryStageConfig
@@ -32,7 +33,7 @@ __all__ = [
     "TrainConfig",
 ]
 
-STAGES = ("language_model", "disease_classifier", "activation_maps", "memory", "index")
+STAGES = ("language_model", "disease_classifier", "activation_maps", "memory", "index", "context")
 """Stages before the generator, in the order in which they are built."""
 
 COMBINED_METRICS: Mapping[str, Mapping[str, float]] = MappingProxyType(
@@ -213,13 +214,15 @@ class TrainConfig:
         """The stages this system needs, in order."""
         sources = self.system.evidence.sources
         memory = any(kind.endswith("_memory") for kind in sources)
-        index = "retrieved_context" in sources
-        embedded_text = self.stages.text_encoder.path == EMBEDDED and (memory or index)
+        index = self.system.searches
+        context = context_of(self.system)
+        embedded_text = self.stages.text_encoder.path == EMBEDDED and (memory or "retrieved_context" in sources)
         needed = {
             "language_model": self.system.language_model.path == EMBEDDED or embedded_text,
             "disease_classifier": "disease_queries" in sources,
             "activation_maps": "visual_memory" in sources and self.stages.memory.visual == "regions",
             "memory": memory,
             "index": index,
+            "context": context is not None and not context.searches,
         }
         return tuple(name for name in STAGES if needed[name])

@@ -31,7 +31,9 @@ from llmrg.studies.mixture import MixtureConfig
 from llmrg.studies.study import Study
 from llmrg.studies.study_table import StudyTable
 from llmrg.systems.build import EMBEDDED, ArtefactPaths, encoder_config
+from llmrg.systems.context import write_context
 from llmrg.text.sentences import split_sentences
+from llmrg.training.context_stage import draw_configuration, draw_studies, neighbours_kept
 from llmrg.training.encoding import EncodedStudies, encode_studies
 from llmrg.training.material import TrainingMaterial
 from llmrg.training.memory_banks import (
@@ -117,6 +119,9 @@ class StageBuilder:
             "activation_maps": self._activation_maps,
             "memory": self._memory,
             "index": self._index,
+            "context": lambda: write_context(
+                draw_studies(self.config.system, self.material), self.path("context"), self._manifest("context", {})
+            ),
         }
         if stage not in builders:
             raise UserError(f"Unknown stage {stage!r}", allowed=STAGES, got=stage)
@@ -171,11 +176,14 @@ class StageBuilder:
                 "seed": seed,
                 **self._memory_choice(),
             }
+        if stage == "context":
+            draw = draw_configuration(self.config.system)
+            return {"draw": draw, "labeler": self.material.labeler_version}
         return {
-            **shared,
+            **(shared if "retrieved_context" in evidence.sources else {"labeler": shared["labeler"]}),
             "index": to_mapping(stages.index),
             **({"sentences": True} if self._tells_words else {}),
-            "candidates": evidence.retrieved_context.candidates,
+            "candidates": neighbours_kept(evidence),
         }
 
     def _memory_choice(self) -> dict[str, Any]:
@@ -382,8 +390,11 @@ class StageBuilder:
         index = RetrievalIndex.build(
             encoded.vectors.numpy(), records, config=self.config.stages.index, encoder_hash=self._encoder_hash()
         )
-        reports = self._text_encoder("index").encode([study.report(self.material.data.target) for study in studies])
-        candidates = self.config.system.evidence.retrieved_context.candidates
+        reports = torch.empty(len(studies), 0)  # none but retrieved_context reads them
+        if "retrieved_context" in self.config.system.evidence.sources:
+            texts = [study.report(self.material.data.target) for study in studies]
+            reports = self._text_encoder("index").encode(texts)
+        candidates = neighbours_kept(self.config.system.evidence)
         store = ContextStore(
             index=index,
             visual=encoded.pooled,

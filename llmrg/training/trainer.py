@@ -20,6 +20,7 @@ from llmrg.pretraining.precision import use_bf16
 from llmrg.pretraining.time_limit import TimeLimit
 from llmrg.studies.dataset import StudyDataset
 from llmrg.systems.report_generator import ReportGenerator
+from llmrg.training.context_encoding import ContextEncoding
 from llmrg.training.deepspeed_checkpoints import DeepSpeedTrainer, FetchDividedWeights
 from llmrg.training.early_end import EarlyEnd
 from llmrg.training.launching import require_deepspeed
@@ -61,13 +62,22 @@ class GeneratorTrainer(DeepSpeedTrainer):
     Args:
         loop: the loop's configuration.
         validation: writes and scores validation reports.
+        context: encodes the system's context studies before them.
         **options: of the :class:`llmrg.pretraining.checkpointed_trainer.CheckpointedTrainer`.
     """
 
     optimizer: torch.optim.Optimizer | None
     control: TrainerControl
 
-    def __init__(self, *, loop: LoopConfig, validation: ReportValidation, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        loop: LoopConfig,
+        validation: ReportValidation,
+        context: ContextEncoding | None = None,
+        **options: Any,
+    ) -> None:
+        self.context = context
         self.loop = loop
         self.validation = validation
         self._parts: dict[str, list[torch.Tensor]] = {}
@@ -150,6 +160,8 @@ class GeneratorTrainer(DeepSpeedTrainer):
         """Write and score validation reports, on all processes together."""
         system: ReportGenerator = self.accelerator.unwrap_model(self.model)
         processes = self.accelerator.num_processes
+        if self.context is not None:
+            self.context.encode(system)
         with signals.immediate(processes == 1):  # several processes end the evaluation together
             figures = self.validation(system, process=self.accelerator.process_index, processes=processes)
         # A figure that these studies do not define (no finding stated or written) must not end the training.
@@ -170,6 +182,7 @@ def build_trainer(
     seed: int,
     logs: Path | None = None,
     callbacks: Sequence[TrainerCallback] = (),
+    context: ContextEncoding | None = None,
     dry_run: bool = False,
     identity: Mapping[str, Any] | None = None,
     allow_changes: bool = False,
@@ -185,6 +198,7 @@ def build_trainer(
         seed: of order and dropout.
         logs: folder for TensorBoard; None writes no such logs.
         callbacks: further callbacks (progress).
+        context: encodes the context studies of a system that has some.
         dry_run: one step, nothing saved.
         identity: what training this is, for its checkpoints.
         allow_changes: see :class:`llmrg.pretraining.checkpointed_trainer.CheckpointedTrainer`.
@@ -233,9 +247,11 @@ def build_trainer(
         disable_tqdm=True,
         label_names=["labels"],
     )
+    own = [] if context is None else [context]
     trainer = GeneratorTrainer(
         loop=config,
         validation=validation,
+        context=context,
         identity=identity,
         keep=config.keep,
         allow_changes=allow_changes,
@@ -249,6 +265,7 @@ def build_trainer(
             TimeLimit(config.max_minutes),
             EarlyEnd(),
             FetchDividedWeights(),
+            *own,
             *callbacks,
         ],
     )

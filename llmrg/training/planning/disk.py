@@ -54,7 +54,9 @@ def plan_disk(
         widths_of = {"visual_memory": visual, "report_memory": report}
         artefacts["memory"] = sum(rows * (4 * widths_of[kind] + RECORD) for kind, rows in patterns.items())
     if "index" in names:
-        candidates = settings.system.evidence.retrieved_context.candidates
+        evidence = settings.system.evidence
+        kinds = [kind for kind in ("retrieved_context", "context_residuals") if kind in evidence.sources]
+        candidates = max(getattr(evidence, kind).candidates for kind in kinds)
         row = 4 * (retrieval + visual + report) + 12 * candidates + RECORD + 64
         artefacts["index"] = counts.training * row
     frozen = parts.total - parts.trainable

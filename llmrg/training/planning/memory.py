@@ -158,7 +158,7 @@ def plan_memory(
     (host if launch.optimizer_on_host else always)["optimizer_states"] = states
     if any(kind.endswith("_memory") for kind in sources):
         always["memories"] = sum(b.numel() * 4 for n, b in system.named_buffers() if n.endswith(".patterns"))
-    if "retrieved_context" in sources:
+    if settings.system.searches:
         always["retrieval_index"] = counts.training * 4 * (visual + report)
         host["retrieval_index"] = counts.training * (4 * (visual + report + retrieval) + 600)
     if not launch.on_processor:

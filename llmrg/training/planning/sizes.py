@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 PROMPT_TOKENS = 96
 """Tokens of the prompt's words and of evidence in words; the exact number needs the tokenizer."""
+CONTEXT_TOKENS = 12
+"""Tokens of a context vector with the words around it (the embedded tokenizer takes about twice as many)."""
 
 _PUBLISHED = {
     "ped-xray": (2047, 293, "PED-Xray: 2,925 studies, 7:1:2"),
@@ -99,13 +101,20 @@ def report_width(settings: TrainConfig, folder: Path) -> int:
     return int(find_dimensions(path, folder).architecture["hidden_size"])
 
 
+def _context_tokens(settings: TrainConfig) -> int:
+    """Vectors of context studies and the words around them."""
+    if "context_residuals" not in settings.system.evidence.sources:
+        return 0
+    return 2 * settings.system.evidence.context_residuals.pairs * CONTEXT_TOKENS
+
+
 def step_shape(settings: TrainConfig, *, bf16: bool, report_tokens: int | None) -> StepShape:
     """Shape of a micro-batch of the generator."""
     return StepShape(
         studies=settings.training.batch_size,
         views=settings.data.views,
         image_size=settings.data.image_size,
-        prompt_tokens=PROMPT_TOKENS,
+        prompt_tokens=PROMPT_TOKENS + _context_tokens(settings),
         report_tokens=report_tokens or settings.system.max_report_tokens,
         bf16=bf16,
         tune_vision=settings.system.tune_vision,

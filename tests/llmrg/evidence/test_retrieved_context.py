@@ -15,8 +15,9 @@ from torch import Tensor
 from llmrg.evidence.base import Evidence
 from llmrg.evidence.context_store import ContextStore
 from llmrg.evidence.encoder import StudyEncoder
-from llmrg.evidence.retrieved_context import RetrievedContext, choose_context
+from llmrg.evidence.retrieved_context import RetrievedContext
 from llmrg.evidence.settings import RetrievedContextConfig
+from llmrg.evidence.study_retrieval import choose_context
 from llmrg.studies.batches import StudyBatch
 from retrieval_index import Record, RetrievalIndex
 

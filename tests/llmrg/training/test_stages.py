@@ -24,7 +24,7 @@ from llmrg.training.material import TrainingMaterial, read_material
 from llmrg.training.settings import STAGES, TrainConfig
 from llmrg.training.stages import NORMAL, StageBuilder
 
-ALL = tuple(stage for stage in STAGES if stage != "activation_maps")  # which the tiny run does not need
+ALL = tuple(stage for stage in STAGES if stage not in ("activation_maps", "context"))  # the tiny run needs neither
 AFTER = ("memory", "index")
 
 
