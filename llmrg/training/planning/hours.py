@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from llmrg.findings.vocabulary import get_vocabulary
 from llmrg.systems.rehearsal import Rehearsal, StepShape, rehearse_encoder
 from llmrg.training.planning.devices import Device
 from llmrg.training.planning.launch import Launch
@@ -80,10 +81,15 @@ def plan_hours(
         stages["disease_classifier"] = steps * _seconds(device, learnt)
         if classifier.max_minutes is not None:
             stages["disease_classifier"] = min(stages["disease_classifier"], 60 * classifier.max_minutes)
-    if "memory" in names or "index" in names:
+    mined = "activation_maps" in names
+    if mined or "memory" in names or "index" in names:
         batch = StepShape(**{**vars(shape), "studies": loop.validation_batch_size})
-        read = rehearse_encoder(encoder, batch, learn=False)
-        stages["encoding"] = math.ceil(counts.training / loop.validation_batch_size) * _seconds(device, read)
+        read = _seconds(device, rehearse_encoder(encoder, batch, learn=False))
+        stages["encoding"] = math.ceil(counts.training / loop.validation_batch_size) * read
+        if mined:  # every film at most, then the regions as films of their own; gradients pass the head alone
+            findings = len(get_vocabulary(settings.data.vocabulary).abnormal)
+            regions = settings.stages.activation_maps.regions * findings / shape.views
+            stages["activation_maps"] = math.ceil((counts.training + regions) / loop.validation_batch_size) * read
     # AdamW reads weights, gradients and two states, and writes three of them.
     update = device.seconds(flops=0, traffic=28 * weights.trainable / launch.divides[0], operations=0)
     one = loop.accumulation * _seconds(device, step) + update
