@@ -10,7 +10,7 @@ from llmrg.config import dump_config, load_config, to_mapping
 from llmrg.systems.published import DIFFERENCES, fill_setting
 from llmrg.training.settings import TrainConfig
 
-KINDS = ("r2gengpt", "mambaxray_vl")
+KINDS = ("r2gengpt", "r2gencsr", "mambaxray_vl")
 
 
 def value_of(config: Any, key: str) -> Any:
