@@ -120,7 +120,8 @@ def test_run_stands_beside_the_baselines(real_run: Path, test_data: Path, reposi
     )
     results = run_benchmark(config)
     assert (results.n, results.patients) == (51, 22)
-    assert [row.system for row in results.rows] == ["llmrg", "constant", "random", "nearest", "nearest_encoder"]
+    rows = ["llmrg", "constant", "random", "nearest", "nearest_encoder", "oracle_nearest"]
+    assert [row.system for row in results.rows] == rows
     assert (tmp_path / "results" / "index.html").is_file()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import torch
@@ -52,9 +52,18 @@ class SourceGates(nn.Module):
             records = [{**record, "gate": share} for record in records]
         return replace(evidence, embeddings=evidence.embeddings * gate.to(evidence.embeddings.dtype), records=records)
 
-    def values(self) -> dict[str, float]:
-        """How far each gate is open, from 0 to 1, by source."""
-        return {kind: float(self._open(kind).detach()) for kind in self.logits}
+    def values(self, state: Mapping[str, Tensor] | None = None) -> dict[str, float]:
+        """How far each gate is open, from 0 to 1, by source.
+
+        Args:
+            state: whole tensors by this module's own names, where its parameters are divided among processes.
+        """
+        logits = dict(self.logits.items()) if state is None else {k: state[f"logits.{k}"] for k in self.logits}
+        return {kind: float(_openness(logit.detach())) for kind, logit in logits.items()}
 
     def _open(self, kind: str) -> Tensor:
-        return torch.sigmoid(self.logits[kind] * SPEED)
+        return _openness(self.logits[kind])
+
+
+def _openness(logit: Tensor) -> Tensor:
+    return torch.sigmoid(logit * SPEED)

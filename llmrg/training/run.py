@@ -225,6 +225,14 @@ def _validation(settings: TrainConfig, material: TrainingMaterial) -> ReportVali
     )
 
 
+def _gates(system: ReportGenerator, weights: Mapping[str, torch.Tensor]) -> dict[str, float] | None:
+    """How far the gates of the chosen weights are open; those in the system itself may be divided among processes."""
+    if system.gates is None:
+        return None
+    prefix = "gates."
+    return system.gates.values({n.removeprefix(prefix): t for n, t in weights.items() if n.startswith(prefix)})
+
+
 def _save(
     settings: TrainConfig,
     material: TrainingMaterial,
@@ -253,7 +261,7 @@ def _save(
             parameters=parameters,
             reference=reference,
             patient_data=survey_patient_data(kept_artefacts(settings.system, artefacts), patients=patients),
-            gates=system.gates.values() if system.gates is not None else None,
+            gates=_gates(system, weights),
         ),
         extra={"train.yaml": dump_config(settings), "log.json": json.dumps(log, indent=1) + "\n"},
         details={

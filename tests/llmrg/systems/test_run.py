@@ -41,6 +41,7 @@ def test_a_run_writes_what_its_system_wrote(tiny_run: Any, tmp_path: Path, tune_
     config = load_config(TrainConfig, tiny_run.config)
     settings = replace(config.system, tune_vision=tune_vision)
     paths = ArtefactPaths.below(tiny_run.artefacts)
+    torch.manual_seed(0)
     system = build_system(settings, config.data, paths)
     with torch.no_grad():
         for parameter in system.parameters():

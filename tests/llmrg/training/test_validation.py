@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ class _Writes:
     """A system that writes what a function says."""
 
     def __init__(self, real: Any, write: Any) -> None:
-        self.labeler, self.write = real.labeler, write
+        self.labeler, self.settings, self.write = real.labeler, replace(real.settings, tune_vision=False), write
 
     def parameters(self) -> list[Any]:
         return []

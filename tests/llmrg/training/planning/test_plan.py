@@ -22,7 +22,7 @@ from llmrg.training.settings import TrainConfig
 SYSTEMS = sorted(
     path.name
     for path in (Path(__file__).resolve().parents[4] / "configs" / "systems").glob("*.yaml")
-    if path.name != "parts.yaml"
+    if path.name not in ("parts.yaml", "visual_prefix.yaml")  # what others extend
 )
 
 
