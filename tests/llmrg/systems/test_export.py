@@ -40,27 +40,33 @@ def spoken_run(tiny_run: Any, tiny_loaded: Any, tmp_path_factory: pytest.TempPat
     """The tiny run with adapters that matter (a training of 12 steps hardly moves them)."""
     config = replace(tiny_loaded.config, decoding=replace(tiny_loaded.config.decoding, max_new_tokens=16))
     paths = ArtefactPaths.below(tiny_run.artefacts)
-    system = build_system(config.system, config.data, paths)
-    generator = torch.Generator().manual_seed(5)
-    with torch.no_grad():
-        for name, parameter in system.named_parameters():
-            if parameter.requires_grad:
-                parameter.add_(torch.randn(parameter.shape, generator=generator) * (0.3 if "lora" in name else 0.05))
-    run = tmp_path_factory.mktemp("spoken") / "run"
-    head = f"---\nbase_model: {tiny_run.artefacts}/language_model\n---\n"
-    card = head + "# tiny\n\n## Privacy\nas of yore\n\n## Use\nas is\n"
-    details = {"training": {"studies": 42, "patients": 21}}
-    save_run(
-        system,
-        run,
-        config=config,
-        artefacts=paths,
-        producer="test",
-        split_hash="x",
-        card=card,
-        extra={"train.yaml": (tiny_run.run / "train.yaml").read_text(encoding="utf-8"), "log.json": "[]\n"},
-        details=details,
-    )
+    for seed in range(10):  # until its reports differ: equal ones would show little
+        torch.manual_seed(seed)
+        system = build_system(config.system, config.data, paths)
+        generator = torch.Generator().manual_seed(5)
+        with torch.no_grad():
+            for name, parameter in system.named_parameters():
+                if parameter.requires_grad:
+                    parameter.add_(
+                        torch.randn(parameter.shape, generator=generator) * (0.3 if "lora" in name else 0.05)
+                    )
+        run = tmp_path_factory.mktemp("spoken") / "run"
+        head = f"---\nbase_model: {tiny_run.artefacts}/language_model\n---\n"
+        card = head + "# tiny\n\n## Privacy\nas of yore\n\n## Use\nas is\n"
+        details = {"training": {"studies": 42, "patients": 21}}
+        save_run(
+            system,
+            run,
+            config=config,
+            artefacts=paths,
+            producer="test",
+            split_hash="x",
+            card=card,
+            extra={"train.yaml": (tiny_run.run / "train.yaml").read_text(encoding="utf-8"), "log.json": "[]\n"},
+            details=details,
+        )
+        if len({report.text for report in reports(run, config)}) > 1:
+            break
     return run, config
 
 
