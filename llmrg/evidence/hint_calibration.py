@@ -66,7 +66,7 @@ def fit_platt(
 def expected_f1_threshold(probabilities: Tensor, observed: Tensor) -> float:
     """Choose the one threshold of highest expected micro F1, if the probabilities are true.
 
-    They stand for the labels: counting true labels instead follows the accidents of a small validation split. The best
+    They stand for the labels: counting true labels instead follows the accidents of a small split. The best
     threshold is half the F1 that it reaches (Lipton, Elkan & Naryanaswamy, ECML 2014), hence never above 0.5.
 
     Args:

@@ -86,9 +86,9 @@ class DiagnosisHintsConfig:
     """The predicted findings in words.
 
     Args:
-        threshold: probability from which a finding is named; None fits it on the validation split, for F1.
+        threshold: probability from which a finding is named; None fits it on the training split, for F1.
         sure: probability from which a finding is named without a word of doubt; None never doubts.
-        calibrate: fit the probabilities to the validation split (Platt scaling a finding).
+        calibrate: fit the probabilities to the training split (Platt scaling a finding).
     """
 
     threshold: float | None = 0.5

@@ -1,4 +1,4 @@
-"""Calibrates the diagnosis hints on validation studies, before a training and while trunk and queries learn."""
+"""Calibrates the diagnosis hints on training studies, before a training and while trunk and queries learn."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor
 
 from llmrg.evidence.diagnosis_hints import DiagnosisHints
 from llmrg.studies.batches import StudyBatch
-from llmrg.studies.dataset import collate_studies
+from llmrg.studies.dataset import collate_studies, usable_studies
 from llmrg.systems.report_generator import ReportGenerator
-from llmrg.training.material import TrainingMaterial
+from llmrg.training.material import TrainingMaterial, seeded_sample
 
 __all__ = ["calibrate_hints"]
 
 logger = logging.getLogger(__name__)
 MOST = 1000
-"""Validation studies that are looked at, at most; further ones hardly change two numbers a finding."""
+"""Training studies that are looked at, at most; further ones hardly change two numbers a finding."""
 
 
 def calibrate_hints(system: ReportGenerator, material: TrainingMaterial, *, batch_size: int, seed: int = 0) -> bool:
@@ -28,7 +28,8 @@ def calibrate_hints(system: ReportGenerator, material: TrainingMaterial, *, batc
 
     Args:
         system: the system.
-        material: the training's studies; only validation studies are used.
+        material: the training's studies; only those of the training split are used, as for everything that a run knows
+            of labels. The classifier has seen them, so that it looks surer here than it is.
         batch_size: studies at once.
         seed: of the choice among many.
 
@@ -38,7 +39,8 @@ def calibrate_hints(system: ReportGenerator, material: TrainingMaterial, *, batc
     hints = dict(system.sources.items()).get("diagnosis_hints")
     if not isinstance(hints, DiagnosisHints) or hints.calibration is None:
         return False
-    dataset = material.dataset(material.validation_sample(MOST, seed))
+    chosen = seeded_sample(material.training, MOST, seed)
+    dataset = material.dataset(list(usable_studies(chosen, material.data, keep_bytes=0)[0]))
     labels: list[tuple[Tensor, Tensor]] = []
 
     def batches() -> Iterator[StudyBatch]:
@@ -50,5 +52,5 @@ def calibrate_hints(system: ReportGenerator, material: TrainingMaterial, *, batc
     probabilities = system.encoder.encode(batches())["probabilities"][..., 0]
     present, observed = (torch.stack(part) for part in zip(*labels, strict=True))
     hints.calibration.fit(probabilities, present, observed)
-    logger.info("diagnosis hints: calibrated on %d validation studies, named from %.2f", len(labels), hints.threshold)
+    logger.info("diagnosis hints: calibrated on %d training studies, named from %.2f", len(labels), hints.threshold)
     return True

@@ -65,10 +65,10 @@ def test_the_card_shows_the_gates_and_the_run_holds_them(trained: Trained) -> No
     assert len({round(value, 6) for value in values.values()}) > 1, "training moves them"
 
 
-def test_hints_are_calibrated_on_validation_studies_alone(trained: Trained) -> None:
+def test_hints_are_calibrated_on_training_studies_alone(trained: Trained) -> None:
     system = open_run(trained.run, device="cpu").system
     material = read_material(trained.config.data)
-    dataset = material.dataset(material.validation)
+    dataset = material.dataset(material.training)
     samples = [dataset[row] for row in range(len(dataset))]
     found = system.encoder.encode([collate_studies(samples)])["probabilities"][..., 0]
     present, observed = (torch.stack([extras[name] for _, _, extras in samples]) for name in ("present", "observed"))
