@@ -36,6 +36,7 @@ SCHEMAS: dict[str, Any] = {
     "data": DataConfig,
     "quickstart": TrainConfig,
     "bench": TrainConfig,
+    "comparison": TrainConfig,
     "systems": TrainConfig,
     "benchmark": BenchmarkConfig,
     "language": LanguageDimensions,
@@ -51,9 +52,10 @@ def relative(path: Path) -> str:
 def is_base(path: Path) -> bool:
     """Whether other files extend this one: it may then leave keys to them."""
     for other in FILES:
-        base = yaml.safe_load(other.read_text(encoding="utf-8")).get("extends")
-        if base is not None and (other.parent / base).resolve() == path.resolve():
-            return True
+        bases = yaml.safe_load(other.read_text(encoding="utf-8")).get("extends", [])
+        for base in [bases] if isinstance(bases, str) else bases:
+            if (other.parent / base).resolve() == path.resolve():
+                return True
     return False
 
 
