@@ -138,13 +138,18 @@ class StageBuilder:
             manifest = read_manifest(path)
         except UserError:
             return False
-        wanted = json.loads(json.dumps(self._configuration(stage)))
+        wanted = json.loads(json.dumps(self.configuration(stage)))
         same = manifest.configuration == wanted and manifest.split_hash == self.material.split_hash
         if same and stage in ("activation_maps", "memory", "index"):
             same = manifest.encoder_hash == self._encoder_hash()
         return same
 
-    def _configuration(self, stage: str) -> dict[str, Any]:
+    def configuration(self, stage: str) -> dict[str, Any]:
+        """What a stage's artefact is made with, as its manifest states it; equal ones make equal artefacts.
+
+        Of the studies it takes no more than their settings and the labeler's version; of stages built before, what
+        their manifests say.
+        """
         stages, seed = self.config.stages, self.config.seed
         if stage == "language_model":
             trained = {"training": to_mapping(stages.language_model), "labeler": self.material.labeler_version}
@@ -248,7 +253,7 @@ class StageBuilder:
             text_languages=[study.language for study in (*training, *(study for study, _, _ in phrases))],
             draw=self.material.draw(owners, seed=self.config.stages.language_model.seed),
             callbacks=self.callbacks("language_model"),
-            configuration=self._configuration("language_model"),
+            configuration=self.configuration("language_model"),
         )
 
     def _hint(self, study: Study) -> str:
@@ -281,7 +286,7 @@ class StageBuilder:
             self.path("disease_classifier"),
             encoder=encoder_config(self.config.system, data, as_classifier=True),
             config=self.config.stages.disease_classifier,
-            configuration=self._configuration("disease_classifier"),
+            configuration=self.configuration("disease_classifier"),
             seed=self.config.seed,
             producer=self.producer,
             split_hash=self.material.split_hash,
@@ -476,7 +481,7 @@ class StageBuilder:
         return Manifest(
             kind=kind,
             producer=self.producer,
-            configuration=self._configuration(kind),
+            configuration=self.configuration(kind),
             encoder_hash=self._encoder_hash(),
             split_hash=self.material.split_hash,
             languages=self.material.languages,
