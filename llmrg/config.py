@@ -14,9 +14,22 @@ from omegaconf.errors import OmegaConfBaseException
 
 from llmrg.errors import UserError
 
-__all__ = ["dump_config", "load_config", "load_mapping", "to_mapping"]
+__all__ = ["added_later", "dump_config", "load_config", "load_mapping", "to_mapping"]
 
 T = TypeVar("T")
+
+
+def added_later(default: Any) -> Any:
+    """Field of a configuration that older versions of it lack: :func:`to_mapping` leaves it out at its default.
+
+    So what older versions wrote stays equal to what is written now, and artefacts that were made before still fit.
+
+    Args:
+        default: its value there, or the class of a configuration, whose own defaults it then has.
+    """
+    if isinstance(default, type):
+        return dataclasses.field(default_factory=default, metadata={"later": True})
+    return dataclasses.field(default=default, metadata={"later": True})
 
 
 def load_config(schema: type[T], path: str | Path | None = None, overrides: Sequence[str] = ()) -> T:
@@ -55,7 +68,12 @@ def to_mapping(config: Any) -> dict[str, Any]:
 
     def plain(value: Any) -> Any:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+            given = {field: getattr(value, field.name) for field in dataclasses.fields(value)}
+            return {
+                field.name: plain(content)
+                for field, content in given.items()
+                if not (field.metadata.get("later") and content == _default(field))
+            }
         if isinstance(value, Mapping):
             return {str(key): plain(item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
@@ -68,6 +86,10 @@ def to_mapping(config: Any) -> dict[str, Any]:
 def dump_config(config: Any) -> str:
     """Write a configuration as YAML that :func:`load_config` reads back to an equal object."""
     return OmegaConf.to_yaml(OmegaConf.create(to_mapping(config)))
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 def _first_line(error: BaseException) -> str:

@@ -27,7 +27,7 @@ class DiseaseAnswers:
     Legend: B studies, F findings, T visual tokens, D width.
 
     Args:
-        tokens: [B, F, D].
+        tokens: [B, F, W], as wide as the query module makes its answers.
         logits: [B, F, 3]: present, on the left, on the right.
         attention: [B, F, T], where each query looked; sums to 1 over T.
     """
@@ -42,7 +42,8 @@ class DiseaseQueries(nn.Module):
 
     Attention alone starts as an average, in which a lesion of one token drowns and from which learning is slow. So
     each query also sees every channel's maximum over the places of each view, and it scores every place by itself; the
-    soft maximum of those scores (log-mean-exp; Pinheiro & Collobert, CVPR 2015, equation 6) joins its logits.
+    soft maximum of those scores (log-mean-exp; Pinheiro & Collobert, CVPR 2015, equation 6) joins its logits. The
+    answers are as wide as the visual tokens.
 
     Args:
         findings: F, number of queries.
@@ -61,7 +62,7 @@ class DiseaseQueries(nn.Module):
         super().__init__()
         if width % heads:
             raise ValueError(f"width {width} is not divisible by {heads} heads")
-        self.heads, self.sharpness = heads, sharpness
+        self.width, self.heads, self.sharpness = width, heads, sharpness
         self.queries = nn.Parameter(torch.randn(findings, width) * width**-0.5)
         self.norm = nn.LayerNorm(width)
         self.key = nn.Linear(width, width, bias=False)
@@ -157,11 +158,12 @@ class DiseaseQuerySource(nn.Module):
     Args:
         queries: the query module, perhaps trained by the disease-classifier stage.
         findings: the vocabulary's findings, in the order of the queries.
-        width: D.
+        width: of the answers.
         size: width of the decoder's word embeddings.
         scale: root mean square of the decoder's word embeddings.
         loss_weight: weight of the auxiliary classification losses.
         smoothing: label smoothing of presence.
+        decisions: write what was decided about a finding into its token.
     """
 
     kind = "disease_queries"
@@ -169,20 +171,21 @@ class DiseaseQuerySource(nn.Module):
     def __init__(
         self,
         *,
-        queries: DiseaseQueries,
+        queries: nn.Module,
         findings: tuple[Finding, ...],
         width: int,
         size: int,
         scale: float,
         loss_weight: float = 1.0,
         smoothing: float = 0.0,
+        decisions: bool = True,
     ) -> None:
         super().__init__()
         self.queries = queries
         self.findings = findings
         self.loss_weight, self.smoothing = loss_weight, smoothing
         self.projection = TokenProjection(width=width, size=size, scale=scale)
-        self.decisions = nn.Parameter(torch.randn(len(findings), 3, width) * 0.5)
+        self.decisions = nn.Parameter(torch.randn(len(findings), 3, width) * 0.5) if decisions else None
 
     def forward(
         self,
@@ -194,10 +197,12 @@ class DiseaseQuerySource(nn.Module):
         with_records: bool = False,
     ) -> Evidence:
         """Give one token a finding; auxiliary losses where the batch carries targets and the queries are trained."""
-        answers = self.queries(features)
+        answers: DiseaseAnswers = self.queries(features)
         probabilities = answers.logits.sigmoid()
-        stated = torch.cat([probabilities[..., :1], probabilities[..., 1:] * probabilities[..., :1]], dim=-1)
-        spoken = answers.tokens + torch.einsum("bfc,fcd->bfd", 2 * stated - 1, self.decisions)
+        spoken = answers.tokens
+        if self.decisions is not None:
+            stated = torch.cat([probabilities[..., :1], probabilities[..., 1:] * probabilities[..., :1]], dim=-1)
+            spoken = spoken + torch.einsum("bfc,fcd->bfd", 2 * stated - 1, self.decisions)
         embeddings = self.projection(spoken)
         losses: dict[str, Tensor] = {}
         if "present" in batch.tensors and answers.logits.requires_grad:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
@@ -29,7 +29,18 @@ from llmrg.vision.backbone import Backbone, build_backbone
 from llmrg.vision.features import VisualFeatures
 from llmrg.vision.settings import BackboneConfig
 
-__all__ = ["EncoderConfig", "StudyEncoder", "build_encoder", "load_encoder", "retrieval_vectors", "save_encoder"]
+if TYPE_CHECKING:
+    from llmrg.evidence.qformer import QFormerQueries
+
+__all__ = [
+    "EncoderConfig",
+    "StudyEncoder",
+    "build_encoder",
+    "build_queries",
+    "load_encoder",
+    "retrieval_vectors",
+    "save_encoder",
+]
 
 WEIGHTS = "encoder.safetensors"
 SETTINGS = "encoder.json"
@@ -66,7 +77,9 @@ class StudyEncoder(nn.Module):
         config: what they were built from.
     """
 
-    def __init__(self, *, backbone: Backbone, queries: DiseaseQueries | None, config: EncoderConfig) -> None:
+    def __init__(
+        self, *, backbone: Backbone, queries: DiseaseQueries | QFormerQueries | None, config: EncoderConfig
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.queries = queries
@@ -97,7 +110,7 @@ class StudyEncoder(nn.Module):
 
         Returns:
             ``vectors`` [N, D + 3F] for retrieval (see :func:`retrieval_vectors`), ``pooled`` [N, D], ``tokens``
-            [N, F, D] and ``probabilities`` [N, F, 3], float32 on the CPU.
+            [N, F, W] and ``probabilities`` [N, F, 3], float32 on the CPU.
         """
         was_training = self.training
         self.eval()
@@ -132,24 +145,50 @@ def build_encoder(config: EncoderConfig) -> StudyEncoder:
     """Build an encoder with fresh (or the trunk's published) weights.
 
     Raises:
-        UserError: the trunk cannot be built, or its width cannot be shared among the heads of the queries.
+        UserError: the trunk cannot be built, or the queries cannot be asked of its tokens.
     """
     backbone = build_backbone(config.vision, image_size=config.image_size)
-    if config.queries is None:
-        return StudyEncoder(backbone=backbone, queries=None, config=config)
-    if backbone.width % config.queries.heads:
-        raise UserError(
-            f"The trunk's width {backbone.width} is not divisible by {config.queries.heads} heads",
-            where="evidence.disease_queries.heads",
-        )
-    queries = DiseaseQueries(
-        findings=len(config.findings),
-        width=backbone.width,
-        heads=config.queries.heads,
-        sharpness=config.queries.sharpness,
-        dropout=config.queries.dropout,
-    )
+    queries = None if config.queries is None else build_queries(config.queries, backbone, findings=len(config.findings))
     return StudyEncoder(backbone=backbone, queries=queries, config=config)
+
+
+def build_queries(
+    config: DiseaseQueriesConfig, backbone: Backbone, *, findings: int
+) -> DiseaseQueries | QFormerQueries:
+    """Build fresh disease queries.
+
+    Args:
+        config: of the queries.
+        backbone: the trunk whose tokens they are asked of.
+        findings: how many.
+
+    Raises:
+        UserError: they cannot be asked of the trunk's tokens.
+    """
+    where = "evidence.disease_queries"
+    if config.head == "qformer":
+        from llmrg.evidence.qformer import QFormerQueries  # takes seconds to import
+
+        if config.qformer.class_token and not backbone.has_class_token:
+            raise UserError("The trunk has no class token to look at", where=f"{where}.qformer.class_token")
+        return QFormerQueries(
+            findings=findings,
+            visual_width=backbone.width,
+            heads=config.heads,
+            dropout=config.dropout,
+            config=config.qformer,
+        )
+    if backbone.width % config.heads:
+        raise UserError(
+            f"The trunk's width {backbone.width} is not divisible by {config.heads} heads", where=f"{where}.heads"
+        )
+    return DiseaseQueries(
+        findings=findings,
+        width=backbone.width,
+        heads=config.heads,
+        sharpness=config.sharpness,
+        dropout=config.dropout,
+    )
 
 
 def save_encoder(encoder: StudyEncoder, directory: Path) -> str:

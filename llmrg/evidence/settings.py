@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from llmrg.config import added_later
 from llmrg.evidence.context_settings import ContextResidualsConfig
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "EvidenceConfig",
     "MemoryConfig",
     "PatchesConfig",
+    "QFormerConfig",
     "RetrievedContextConfig",
 ]
 
@@ -54,10 +56,51 @@ class PatchesConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QFormerConfig:
+    """A Q-Former (BLIP-2; AM-MRG): layers of BERT's kind, of which some look at the visual tokens.
+
+    Args:
+        layers: of self-attention and a feed-forward net each.
+        width: of query tokens and answers.
+        inner_width: of the feed-forward nets; None takes four times ``width``.
+        cross_attention_every: layers from one that looks at the visual tokens to the next, the first being one.
+        visual_width: to which a linear map brings the visual tokens first (1408 in BLIP-2); None leaves them.
+        views: look at the tokens of every view (``all``), or at their mean over the views that exist (``mean``).
+        class_token: look at the trunk's class token, too.
+        judged_by: each finding is judged by the answer to its own query (``own``), or by the mean of all answers
+            (``mean``).
+        classifier: hidden widths of each finding's classifier.
+    """
+
+    layers: int = 12
+    width: int = 768
+    inner_width: int | None = None
+    cross_attention_every: int = 2
+    visual_width: int | None = None
+    views: Literal["all", "mean"] = "all"
+    class_token: bool = False
+    judged_by: Literal["own", "mean"] = "own"
+    classifier: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("layers", "width", "inner_width", "cross_attention_every", "visual_width"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        if any(width < 1 for width in self.classifier):
+            raise ValueError(f"the widths of classifier must be at least 1, not {list(self.classifier)}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class DiseaseQueriesConfig:
     """Disease query tokens.
 
     Args:
+        head: what asks them: one cross-attention with a maximum over places (``queries``), or a Q-Former.
+        qformer: the Q-Former.
+        decisions: write what was decided about a finding into its token.
+        fresh: the generator asks queries of its own, which start anew; those of the disease-classifier stage only map
+            regions and search.
         heads: attention heads.
         dropout: before the classifier.
         loss_weight: weight of the auxiliary classification losses while the generator trains.
@@ -70,6 +113,10 @@ class DiseaseQueriesConfig:
     loss_weight: float = 1.0
     smoothing: float = 0.0
     sharpness: float = 4.0
+    head: Literal["queries", "qformer"] = added_later("queries")
+    qformer: QFormerConfig = added_later(QFormerConfig)  # noqa: RUF009 (a field)
+    decisions: bool = added_later(True)
+    fresh: bool = added_later(False)
 
     def __post_init__(self) -> None:
         if self.heads < 1:
@@ -79,6 +126,8 @@ class DiseaseQueriesConfig:
                 raise ValueError(f"{name} must lie in [0, 1), not {getattr(self, name)}")
         if self.loss_weight < 0 or self.sharpness <= 0:
             raise ValueError("loss_weight must not be negative and sharpness must be positive")
+        if self.head == "qformer" and self.qformer.width % self.heads:
+            raise ValueError(f"the Q-Former's width {self.qformer.width} is not divisible by {self.heads} heads")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from llmrg.evidence.base import EvidenceSource
 from llmrg.evidence.context_store import ContextStore
 from llmrg.evidence.diagnosis_hints import DiagnosisHints
 from llmrg.evidence.disease_queries import DiseaseQuerySource
-from llmrg.evidence.encoder import EncoderConfig, StudyEncoder, build_encoder, load_encoder
+from llmrg.evidence.encoder import EncoderConfig, StudyEncoder, build_encoder, build_queries, load_encoder
 from llmrg.evidence.hopfield import HopfieldRetrieval
 from llmrg.evidence.memories import HopfieldMemory
 from llmrg.evidence.memory_bank import MemoryBank
@@ -172,6 +172,7 @@ def build_sources(
     findings = encoder.config.findings
     size, scale = space.size, space.scale / space.size**0.5
     width = encoder.backbone.width
+    answered = width if encoder.queries is None else encoder.queries.width
     sources: list[EvidenceSource] = []
     index_encoder = copy.deepcopy(encoder) if config.tune_vision and config.searches else encoder
     for kind in config.evidence.sources:
@@ -180,15 +181,20 @@ def build_sources(
         elif kind == "disease_queries":
             if encoder.queries is None:
                 raise ValueError("disease_queries need an encoder that has them")
+            queries: nn.Module = encoder.queries
+            if config.evidence.disease_queries.fresh:
+                queries = build_queries(config.evidence.disease_queries, encoder.backbone, findings=len(findings))
+                encoder.queries.requires_grad_(False)
             sources.append(
                 DiseaseQuerySource(
-                    queries=encoder.queries,
+                    queries=queries,
                     findings=findings,
-                    width=width,
+                    width=answered,
                     size=size,
                     scale=scale,
                     loss_weight=config.evidence.disease_queries.loss_weight,
                     smoothing=config.evidence.disease_queries.smoothing,
+                    decisions=config.evidence.disease_queries.decisions,
                 )
             )
         elif kind == "diagnosis_hints":
@@ -200,7 +206,7 @@ def build_sources(
             )
         elif kind in MEMORIES:
             bank, settings = banks[kind], getattr(config.evidence, kind)
-            asked = settings.width or width
+            asked = settings.width or answered
             sources.append(
                 HopfieldMemory(
                     kind=kind,
@@ -220,7 +226,7 @@ def build_sources(
                         dropout=settings.dropout,
                     ),
                     findings=findings,
-                    state_width=width,
+                    state_width=answered,
                     asked_width=asked,
                     size=size,
                     scale=scale,

@@ -49,7 +49,7 @@ def save_regions(
     width = encoder.backbone.width
     projection = RegionProjection(config.projection, width=width, out_width=config.width or width, seed=seed)
     projection.save(directory)
-    query_tokens(encoder, material, projection).save(directory, "query_tokens")
+    query_tokens(encoder, material, projection, seed=seed).save(directory, "query_tokens")
     mined = mine_regions(encoder, material, projection, config=config, batch_size=batch_size, seed=seed)
     mined.save(directory)
     banks = ("query_tokens", "regions") if mined.regions else ("query_tokens",)

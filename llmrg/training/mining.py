@@ -190,13 +190,29 @@ def maps_of(
     )
 
 
-def query_tokens(encoder: StudyEncoder, material: TrainingMaterial, projection: RegionProjection) -> MemoryBank:
-    """The learnt query tokens of the disease classifier, which come from no study."""
+def query_tokens(
+    encoder: StudyEncoder, material: TrainingMaterial, projection: RegionProjection, *, seed: int = 0
+) -> MemoryBank:
+    """The learnt query tokens of the disease classifier, which come from no study, as wide as the regions.
+
+    Those of a Q-Former, whose width is not the trunk's, are left as they are where that is the width of the regions;
+    elsewhere they have an orthogonal map of their own.
+
+    Args:
+        encoder: trunk and disease queries.
+        material: names the findings.
+        projection: from the trunk's width to the regions'.
+        seed: of the map of their own.
+    """
     if encoder.queries is None:
         raise ValueError("this encoder has no disease queries")
     names = [finding.name for finding in material.vocabulary.abnormal]
+    tokens = encoder.queries.queries.detach().float().cpu()
+    width, out_width = tokens.shape[1], len(projection.bias)
+    if width != encoder.backbone.width:
+        projection = RegionProjection("auto", width=width, out_width=out_width, seed=seed)
     with torch.no_grad():
-        tokens = projection(encoder.queries.queries.detach().float().cpu())
+        tokens = projection(tokens)
     patterns = (Pattern(study_id=NOBODY, patient_id=NOBODY, finding=name) for name in names)
     return MemoryBank(vectors=tokens, patterns=tuple(patterns))
 
