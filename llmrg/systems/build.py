@@ -318,6 +318,10 @@ def _encoder(config: SystemConfig, data: Data, artefacts: ArtefactPaths) -> tupl
             where=str(artefacts.disease_classifier),
             next_step="build the artefact again, or name another artefacts folder",
         )
+    if wanted.queries is None:  # the trunk was warmed up; from here on it is this system's own
+        start, encoder = encoder.backbone.state_dict(), build_encoder(dataclasses.replace(wanted, vision=found))
+        encoder.backbone.load_state_dict(start)
+        return encoder, None
     return encoder, manifest.encoder_hash
 
 

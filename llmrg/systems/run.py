@@ -153,6 +153,8 @@ def kept_artefacts(config: SystemConfig, artefacts: ArtefactPaths) -> dict[str, 
     present = artefacts.present()
     if config.language_model.path != EMBEDDED:
         present.pop("language_model", None)  # it only encoded the reports of memory and index
+    if "disease_queries" not in config.evidence.sources:
+        present.pop("disease_classifier", None)  # it only warmed the trunk up
     return present
 
 

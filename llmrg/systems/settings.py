@@ -37,6 +37,8 @@ class SystemConfig:
         tune_vision: train trunk and disease queries together with the generator; otherwise they stay as the
             disease-classifier stage left them.
         vision_lora: with ``tune_vision``, adapters on the trunk's queries and values learn in place of its weights.
+        warm_up: the trunk starts as the disease-classifier stage leaves it, even if no source asks disease queries: for
+            trunks without published weights. Where one asks them that is so anyway.
         max_report_tokens: longest target report in tokens; longer ones are cut, counted and warned of.
     """
 
@@ -50,6 +52,7 @@ class SystemConfig:
     prompt: PromptConfig | Mapping[str, PromptConfig] | None = None
     tune_vision: bool = True
     vision_lora: VisionLoraConfig | None = None
+    warm_up: bool = False
     max_report_tokens: int = 256
 
     @classmethod
@@ -63,6 +66,11 @@ class SystemConfig:
         sources, context = self.evidence.sources, self.evidence.context_residuals
         similar = "context_residuals" in sources and context.resolved(self.setting).searches
         return similar or "retrieved_context" in sources
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the trunk comes from the disease-classifier stage."""
+        return self.warm_up or "disease_queries" in self.evidence.sources
 
     @property
     def vision_tuning(self) -> Literal["frozen", "lora", "full"]:

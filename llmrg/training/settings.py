@@ -219,7 +219,7 @@ class TrainConfig:
         embedded_text = self.stages.text_encoder.path == EMBEDDED and (memory or "retrieved_context" in sources)
         needed = {
             "language_model": self.system.language_model.path == EMBEDDED or embedded_text,
-            "disease_classifier": "disease_queries" in sources,
+            "disease_classifier": self.system.classifies,
             "activation_maps": "visual_memory" in sources and self.stages.memory.visual == "regions",
             "memory": memory,
             "index": index,
