@@ -76,7 +76,9 @@ PHRASES: dict[str, _Entry] = {
         r"effusions?|pleural (?:fluid|liquid|collections?)|(?:hydro|h(?:a)?emo)-?(?:pneumo)?-?thora\w*|empyemas?"
         r"|pyothorax"
         r"|(?:subpulmonic|loculated|layering|layered|fissural|intrafissural) (?:\w+ )?fluid"
-        r"|fluid (?:is |seen |tracking |\w+ )?(?:in|within|along) (?:the )?(?:\w+ ){0,2}?(?:pleural|fissures?)",
+        r"|fluid (?:is |seen |tracking |\w+ )?(?:in|within|along) (?:the )?(?:\w+ ){0,2}?(?:pleural|fissures?)"
+        r"|(?:pleural (?:spaces?|cavit(?:y|ies)|recess(?:es)?)|costophrenic (?:angles?|sulc\w+|recess\w*))"
+        r" (?:(?!blunt|but|there|opac|air)[\w-]+ ){1,5}?fluid\b(?! (?:level|status|overload|balance))",
     ),
     "blunting": (
         "blunt costophrenic",
@@ -174,7 +176,8 @@ NORMALS: dict[str, _Entry] = {
     ),
     "pleural_effusion": (
         "costophrenic pleur sulc",
-        r"(?:costophrenic|\bcp) (?:angles?|sulc\w+|recess\w*|sinus\w*)[^.;]{0,20}?(?:sharp|clear|preserved|intact"
+        r"(?:costophrenic|\bcp) (?:angles?|sulc\w+|recess\w*|sinus\w*)(?:(?! not\b(?! blunt))[^.;]){0,20}?"
+        r"(?:sharp|clear|preserved|intact"
         r"|normal|unremarkable|well[- ]defined|free|not blunted)|(?:sharp|clear|normal|preserved) (?:\w+ ){0,2}?"
         r"(?:costophrenic|cp) \w+|pleural (?:spaces?|cavit\w+|surfaces?) (?:are |is |appear )?(?:\w+ )?(?:clear|normal"
         r"|unremarkable)|no (?:\w+ ){0,2}?pleural (?:disease|abnormalit\w+|process)",
@@ -204,6 +207,26 @@ NORMALS: dict[str, _Entry] = {
     ),
 }
 
+# What is left of an illness that is over: pleural thickening from prior empyema.
+_SEQUEL = (
+    r"(?:from|after|following|(?:due|related|secondary|attribut\w+|owing|subsequent|relating) to|caused by"
+    r"|as a (?:result|consequence) of|because of|(?:sequelae?|residu\w+|remnants?|result|consequence|effects?|legacy"
+    r"|drainage|decortication|evacuation|treatment|history) (?:of|from))"
+)
+_ARTICLE = r"(?:an? |the |her |his |their |(?:the )?patient's )"
+_FORMERLY = (
+    r"(?:prior|previous(?:ly (?:treated|known|healed|drained))?|old|remote|earlier|past|former|childhood|distant|healed"
+    r"|treated|resolved)"
+)
+_ADJECTIVES = (
+    r"(?:(?!represent|reflect|is |are |has |have |and |or |with |exams?\b|stud|films?\b|radiograph|imag|scan|ct |now "
+    r"|show|likely|suggest|may |could |chronic |persist|ongoing|current|granulom)[\w/-]+ ){0,3}?"
+)
+_ILLNESS = (
+    r"(?:empyemas?|(?:broncho)?pneumonias?|infections?|(?:pleural )?effusions?|h(?:a)?emothora(?:x|ces)"
+    r"|(?:hydro)?pneumothora(?:x|ces)|(?:pulmonary )?edema|cancers?|carcinomas?|chest tubes?|drains?|catheters?)"
+)
+
 # Words that look like a finding and are none.
 BLANKS: _Entry = (
     "peri joint soft subcut periph bone bony cerebral breast mass vertebral compression collapsed kerley eustach "
@@ -211,7 +234,8 @@ BLANKS: _Entry = (
     "metal nipple skin port aort infection evalu assess histor granulom indicat rule exclu symptom sign correl concern "
     "suspicion risk medullary lead wire screw hardware ascending abdominal laryng limit obscur preclud airway tracheal "
     "heart cardiac treat lymph thyroid sternal fractur interlobular bilateral could may might lucen family prior "
-    "identif look docum charac confirm",
+    "identif look docum charac confirm prior previous old remote earlier past former childhood distant healed treated "
+    "resolved ago child",
     r"peri-?cardial (?:\w+ )?effusions?|joint effusions?|(?:soft tissue|subcutaneous|peripheral|bone marrow|cerebral"
     r"|laryngeal|subglottic|leg|pedal) o?edema|breast (?:mass|implant|tissue|shadow)\w*|mass effect"
     r"|(?:bony?|osseous|rib|sclerotic|lytic) (?:lesion|densit|metasta)\w*|soft tissue densit\w+"
@@ -221,7 +245,8 @@ BLANKS: _Entry = (
     r"|(?<!no )(?<!any )(?:known |personal |family |past |prior |remote |clinical )?history of [^.;,]*"
     r"|\bhistory ?: ?[^.;]*"
     r"|(?:to |for |further )?(?:evaluation|evaluate|assess\w*) (?:for|of) (?:the )?(?:possible |any )?[^.;,]*"
-    r"|to (?:exclude|rule out|identify|look for|document|characteri[sz]e|confirm) [^.;,]*|^(?:please )?(?:rule out"
+    r"|(?<!difficult )(?<!hard )(?<!impossible )(?<!possible )(?<!unable )(?<!not )(?<!easy )to (?:exclude|rule out)"
+    r" [^.;,]*|to (?:identify|look for|document|characteri[sz]e|confirm) [^.;,]*|^(?:please )?(?:rule out"
     r"|r/o) [^.;,]*|indications?: [^.;]*"
     r"|(?:clinical )?(?:symptoms|signs and symptoms) of [^.;,]*|correlat\w+ (?:\w+ ){0,6}?(?:for|with) [^.;,]*"
     r"|if (?:there (?:is|are|remains) )?(?:[\w-]+ ){0,3}?(?:concern|suspicion|question) (?:for|of) [^.;,]*"
@@ -232,7 +257,13 @@ BLANKS: _Entry = (
     r"|(?:could|may|might) (?:obscure|mask|hide) [^.;,]*|treat(?:ed|ment) for [^.;,]*"
     r"|(?:fractures?|pneumothora\w+|nodules?|effusions?|infiltrates?) (?:may|might|could) (?:not be|be (?:obscured"
     r"|missed|hidden|masked|occult|radiographically occult))[^.;,]*"
-    r"|(?:lymph node|nodal|lymphadenopath\w+|thyroid) (?:metasta\w+|nodules?)|masectomy",
+    r"|(?:lymph node|nodal|lymphadenopath\w+|thyroid) (?:metasta\w+|nodules?)|masectomy"
+    rf"|{_SEQUEL} {_ARTICLE}?{_FORMERLY} {_ADJECTIVES}(?P<past>{_ILLNESS})\b"
+    r"(?! (?:is|are|has|persist\w*|remain\w*)\b)"
+    rf"|(?:had|suffered|underwent) (?:an? |the )?[^.;,]{{0,40}}? (?:years?|months?|weeks|decades)"
+    r" (?:ago|previously|earlier)"
+    rf"|{_ILLNESS} (?:in childhood|as a child|in infancy"
+    r"|(?:\w+ ){0,2}(?:years|decades) (?:ago|earlier|previously|before))",
 )
 
 # Statements that nothing at all is wrong.

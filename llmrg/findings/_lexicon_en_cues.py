@@ -30,6 +30,16 @@ _PARTLY = (
 )
 _HARDLY = r"(?:can ?not|could not|can ?n't|can't|couldn't|unable to|difficult to|hard to|impossible to|not possible to)"
 _ADVERB = r"(?: (?!no\b|not\b)[\w-]+){0,2}?"
+_UNFREE = (
+    r" (?:entirely |completely |fully |totally |wholly |altogether |quite |yet |really |exactly |any longer "
+    r"|an? |the )*(?:without|(?:free|clear|devoid) (?:of|from)|negative for|lacking(?: in| of)?"
+    r"|absen(?:t|ce)(?: of)?|lack of)\b"
+)
+_PARTS = (
+    r"(?:lungs?|lobes?|zones?|bas(?:e|is)|apex|fields?|sides?|areas?|regions?|parts?|portions?|segments?|hemithorax"
+    r"|spaces?|angles?|sulcus|fissures?|them|these)"
+)
+_THUS = r"therefore|then|thus|hence|consequently|accordingly|thereby|so"
 _TEND = r"(?:is|are|was|were|remains?|remain|be|being|would be|has been|have been|seems?|appears?|as)"
 
 # Kind, first words, and what follows them; of several that start with a word, the first that matches counts.
@@ -40,7 +50,20 @@ _TABLE: tuple[tuple[CueKind, str, str], ...] = (
         "no without not",
         rf" (?:\w+ ){{0,3}}?(?:interval )?{_CHANGE}\b(?: (?:in|of|to|from|since)\b)?(?! (?:to suggest|suggest))",
     ),
-    ("pseudo", "not", r" (?:entirely |completely )?without"),
+    ("pseudo", "not never isn't aren't wasn't weren't", _UNFREE),
+    ("pseudo", "is are was were remains remain appears appear", rf" (?:not|never){_UNFREE}"),
+    (
+        "pseudo",
+        "neither no none nor",
+        rf" (?:(?!and |or |but |with |seen )[\w-]+ ){{0,2}}?{_PARTS}(?: \w+){{0,2}}?"
+        r" (?:is|are|was|were|remains?|appears?) (?:\w+ )?(?:(?:free|clear|devoid) (?:of|from)|without)\b",
+    ),
+    ("pseudo", "nor", rf" (?:is|are|was|were) (?:[\w-]+ ){{0,2}}?{_PARTS} (?:free|clear|devoid) (?:of|from)\b"),
+    (
+        "pseudo",
+        "is are was were not",
+        r"(?: not)? (?:true|correct|the case) that (?:there (?:is|are|was|were) )?(?:no|not)\b",
+    ),
     ("pseudo", "no", r" (?:interval )?enlargement (?:of|in) (?:the |this |known )"),
     (
         "pseudo",
@@ -71,6 +94,13 @@ _TABLE: tuple[tuple[CueKind, str, str], ...] = (
         r"|clearance)(?: of)?",
     ),
     ("pseudo", "may", r" 20\d\d"),
+    # -- doubt about a denial
+    (
+        "unc",
+        "cannot can't couldn't can could unable not impossible difficult hard",
+        r"(?: not| to)?(?: be)? (?:say|state|claim|conclude|sure|certain)(?: \w+){0,2}? (?:that )?there (?:is|are)"
+        r" (?:no|not)\b",
+    ),
     # -- doubt about what precedes
     (
         "unc_after",
@@ -80,7 +110,7 @@ _TABLE: tuple[tuple[CueKind, str, str], ...] = (
     (
         "unc_after",
         "is are was were remains remain be would has have should could may might also being",
-        rf"(?: (?:also|been|be|again|still|felt|thought|considered|to be|therefore|then))*{_ADVERB}"
+        rf"(?: (?:also|been|be|again|still|felt|thought|considered|to be|{_THUS}),?)*{_ADVERB}"
         r" (?:possible|suspected|questioned|likely|probable|questionable|equivocal|favou?red|uncertain|doubtful"
         r"|conceivable"
         r"|suggested|raised|entertained|considered|indeterminate|not certain|not excluded|not ruled out"
@@ -106,6 +136,12 @@ _TABLE: tuple[tuple[CueKind, str, str], ...] = (
         "unc_both",
         "can cannot could can't couldn't unable difficult hard impossible not",
         rf"(?: ?not| to|n't)?(?: be)?{_ADVERB} (?:exclude|rule out|rule-out|discount|dismiss)\b",
+    ),
+    (
+        "unc",
+        "absence lack exclusion",
+        r"(?: \w+)? of(?=[^.;,]* (?:can ?not|can't|could not|couldn't) be (?:\w+ )?(?:confirmed|established|assured"
+        r"|ensured|verified|proven|proved|guaranteed|assumed))",
     ),
     ("unc", "does do did", r" not (?:\w+ )?(?:exclude|rule out)"),
     # -- negation of what precedes
@@ -210,7 +246,12 @@ _TABLE: tuple[tuple[CueKind, str, str], ...] = (
         r"",
     ),
     ("unc", "upper top", r"[- ](?:limits? )?(?:of )?normal (?:or|to)"),
-    ("unc", "thought felt believed", r" (?:likely )?to (?:represent|reflect|be (?:due|related|secondary))"),
+    (
+        "unc",
+        "thought felt believed",
+        r" (?:likely )?to (?:represent|reflect|be (?:due|related|secondary|from\b|caused"
+        r"|the result|a result))",
+    ),
     ("unc", "raises raise raising", r" (?:the )?(?:question|possibility|concern|suspicion)"),
     ("unc", "less", r" likely"),
     ("either", "versus vs vs. v", r"\.?(?= )"),
@@ -221,7 +262,12 @@ _TABLE: tuple[tuple[CueKind, str, str], ...] = (
         "whilst excepting nevertheless nonetheless",
         r"",
     ),
-    ("stop", "there", r"(?= (?:is|are|was|were|has|have|may|might|appears?|remains?|also)\b)"),
+    (
+        "stop",
+        "there",
+        r"(?= (?:is|are|was|were|has|have|may|might|appears?|remains?|also)\b"
+        rf"(?! (?:(?:{_THUS}) )*(?:difficult|hard|impossible|not (?:easily |readily )?excluded)\b))",
+    ),
     ("stop", "other", r" than"),
     ("stop", "aside apart", r" from"),
     ("aside", "in", r" the setting of| addition"),

@@ -23,6 +23,10 @@ _DEVICE = "support_device"
 _NOUN_ENDS = frozenset("影灶区征线管")
 _WEAK_HEART = re.compile(r"饱满|丰满|\.\d")
 _TREATABLE = frozenset({"pneumothorax", "pleural_effusion", "atelectasis", "nodule"})
+_DIAGNOSES = frozenset({"pneumonia", "edema"})
+"""Findings that are read from others: doubt about their cause is doubt about them."""
+_SHORTEST_CAUSE = 2
+"""Characters between a doubt and 所致, at least: 考虑炎症所致的实变, but not 可能导致气胸."""
 _BODIES = frozenset({"patchy_opacity", "nodule", "pneumothorax"})
 """Findings that a nipple, a skin fold or clothing may look like."""
 
@@ -90,6 +94,7 @@ class _Scope:
     def _before(self, hit: Hit, start: int) -> Polarity | None:
         """Polarity that the cues in front give, the nearest first; ``positive`` where one says that it is seen."""
         doubt = False
+        cause: int | None = None
         for cue in reversed(self._cues):
             if cue.end > hit.start:
                 continue
@@ -99,7 +104,10 @@ class _Scope:
                 return "uncertain" if doubt else "positive"
             if cue.kind == "neg" or (cue.kind == "removed" and hit.observation == _DEVICE):
                 return "negative"
-            doubt = doubt or cue.kind == "unc"
+            if cue.kind == "cause" and hit.observation not in _DIAGNOSES:
+                cause = cue.start
+            elif cue.kind == "unc" and (cause is None or cause - cue.end < _SHORTEST_CAUSE):
+                doubt = True
         return "uncertain" if doubt else None
 
     def _after(self, index: int, hit: Hit, end: int) -> Polarity | None:

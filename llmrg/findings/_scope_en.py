@@ -26,7 +26,19 @@ _AGED = re.compile(
 _END = re.compile(r"[;.]")
 _OR = re.compile(r"(?: \w+){0,2},? (?:and/)?or (?:(?!no\b|not\b|without\b)[\w-]+ ){0,3}$")
 _PAST = re.compile(r"\b(?:with|after|from|by|of the|in|due|obscured|projecting)\b")
-_SAYS_ELSE = re.compile(r"\b(?:is|are|was|were|reflects?|represents?)\b(?!\s*$)")
+_SAYS_ELSE = re.compile(
+    r"\b(?:is|are|was|were|reflects?|represents?)\b"
+    r"(?!(?:[\s,]*\b(?:therefore|then|thus|hence|consequently|accordingly|thereby|so|also|still|again|now|very|too"
+    r"|quite|rather|somewhat|more|\w+ly))*[\s,]*$)"
+)
+_CAUSES = re.compile(
+    r"\b(?:caus(?:ing|es|ed)|result(?:ing|s|ed) in|producing|produces|leading to|leads to|responsible for"
+    r"|account(?:ing|s) for|giving rise to|explaining)\b"
+)
+_SOMETHING = re.compile(r"\b(?!(?:be|is|are|also|have|has|been|now|to|the|an?|of|in|part|\w+ly)\b)\w{2,}")
+"""A word that can name a cause."""
+_DIAGNOSES = frozenset({"pneumonia", "edema"})
+"""Findings that are read from others: doubt about their cause is doubt about them."""
 _READS = re.compile(
     r"\b(?:due to|secondary|from|represent\w*|reflect\w*|consistent with|compatible with|related|suggest\w*|likely"
     r"|probably|because|caused by|in keeping|attributed|xxxx)\b|, "
@@ -79,7 +91,7 @@ class Scope:
                     break
                 return "negative" if doubt is None or self._denies_doubt(cue, doubt) else "uncertain"
             if cue.kind in ("unc", "evoke"):
-                if not self._own_statement(cue, hit) and not self._on_age(cue, hit):
+                if not (self._own_statement(cue, hit) or self._on_age(cue, hit) or self._on_cause(cue, hit)):
                     doubt = doubt or cue
             elif cue.kind == "either" and not self._sentence.hit_between(cue.end, hit.start):
                 doubt = doubt or cue
@@ -105,6 +117,13 @@ class Scope:
         return word in ("likely", "probably", "possibly", "presumably") and bool(
             _AGED.match(self._text[doubt.end : hit.start].lstrip())
         )
+
+    def _on_cause(self, doubt: Cue, hit: Hit) -> bool:
+        """Whether the doubt is about what caused the finding: possible infection causing consolidation."""
+        if hit.observation in _DIAGNOSES:
+            return False
+        causes = _CAUSES.search(self._text, doubt.end, hit.start)
+        return causes is not None and _SOMETHING.search(self._text, doubt.end, causes.start()) is not None
 
     def _denies_doubt(self, negation: Cue, doubt: Cue) -> bool:
         """Whether a negation reaches through a doubt: no suspicious nodule, nothing to suggest pneumonia."""

@@ -19,6 +19,11 @@ SIGN = "blunting"
 SIGN_OF = "pleural_effusion"
 _WORD = re.compile(r"[a-z0-9_]+(?:['’][a-z]+)?|[^\sa-z0-9_]")
 _WORDS_KEPT = 1 << 15
+_NO_OBJECT = re.compile(
+    r" (?:on|in|with|without|given|at|but|and|because|by|due|however|here|for|from|as|since|when|while|though|although"
+    r"|particularly|especially|entirely|completely)\b"
+)
+"""Words after a verb that has no object: effusion is difficult to exclude on this film."""
 _CLAUSE_END = re.compile(r";|\. ")
 
 
@@ -74,7 +79,7 @@ def _word_bits(word: str) -> int:
 
 def _blot(match: re.Match[str]) -> str:
     text = match.group()
-    part = match.group("part")  # only a part of the words that decide
+    part = match.group("part") or match.group("past")  # only a part of the words that decide
     return "_" * len(text) if part is None else text[: -len(part)] + "_" * len(part)
 
 
@@ -103,7 +108,7 @@ class Sentence:
         if cue.kind == "unc_both":
             following = next((hit.start for hit in self.hits if hit.start >= cue.end), None)
             end = self.text.find(",", cue.end)
-            ahead = following is not None and (end < 0 or following < end)
+            ahead = following is not None and (end < 0 or following < end) and not _NO_OBJECT.match(self.text, cue.end)
             return Cue("unc" if ahead else "unc_after", cue.start, cue.end)
         return cue
 

@@ -18,7 +18,7 @@ from llmrg.text.sentences import cut_long_sentence, split_sentences
 
 __all__ = ["LABELER_VERSION", "Labeler", "RuleLabeler", "get_labeler"]
 
-LABELER_VERSION = "rules-2"
+LABELER_VERSION = "rules-3"
 """Changes with every change of rules or phrases that can change a label."""
 
 _READERS: dict[str, Callable[[str, tuple[str, ...]], tuple[Reading, ...]]] = {
