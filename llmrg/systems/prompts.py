@@ -13,16 +13,25 @@ _R2GENGPT: dict[Language, str] = {
     "en": "Generate a comprehensive and detailed diagnosis report for this chest xray image.",
     "zh": "请为这张胸部X线影像写一份全面而详细的诊断报告。",
 }
-"""R2GenGPT's instruction (Wang et al. 2023), which MambaXray-VL uses, too; the Chinese one is a translation of ours."""
+"""R2GenGPT's instruction (Wang et al. 2023), which the others use, too; the Chinese one is a translation of ours."""
 
 _UNSHOWN = ("disease_queries", "context_residuals")
 """Of R2GenCSR: what predicts findings for the search, and what stands before the prompt."""
+
+_PREFIX: dict[str, tuple[str, ...]] = {
+    "r2gengpt": ("patches",),
+    "r2gencsr": ("patches",),
+    "mambaxray_vl": ("patches",),
+    "ammrg": ("patches", "disease_queries", "visual_memory", "report_memory"),
+}
+"""What may stand, in this order, where R2GenGPT has the film."""
 
 
 def system_prompt(kind: str, language: Language, sources: Sequence[str]) -> PromptConfig:
     """Return the prompt that a system uses unless its configuration has another.
 
-    R2GenCSR's begins with the context; what predicts findings for its search is not shown.
+    AM-MRG's vectors of all sources stand side by side in the place of the film. R2GenCSR's prompt begins with the
+    context; what predicts findings for its search is not shown.
 
     Args:
         kind: the system.
@@ -30,12 +39,13 @@ def system_prompt(kind: str, language: Language, sources: Sequence[str]) -> Prom
         sources: its evidence sources, in the order in which they are shown.
     """
     shown = tuple(source for source in sources if source not in _UNSHOWN) if kind == "r2gencsr" else tuple(sources)
-    if kind not in ("r2gengpt", "r2gencsr", "mambaxray_vl") or shown != ("patches",):
+    known = tuple(source for source in _PREFIX.get(kind, ()) if source in shown)
+    if not shown or shown != known:
         return default_prompt(language, sources)
     segments = (
         *([Segment(source="context_residuals")] if "context_residuals" in sources else []),
         Segment(text="Human: <Img>"),
-        Segment(source="patches"),
+        *(Segment(source=source) for source in shown),
         Segment(text="</Img> {instruction} \nAssistant:"),
     )
     return PromptConfig(segments=segments, instruction=_R2GENGPT[language])

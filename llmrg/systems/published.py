@@ -4,10 +4,11 @@
 understood; ``fixed``, the default, is what the paper promises and sense demands. A setting gives defaults: what a
 configuration says itself counts. ``docs/systems.md`` shows these tables.
 
-In neither can there be: test or validation reports in anything that is learnt or remembered; references that are cut
-(R2GenGPT's scores were computed against the first 60 or 100 tokens; ``llmrg score --protocol`` names such cuts);
-targets cleaned so that 3.5 cm becomes 35 cm; labels hidden by a pad id that is also a word; ``</s>`` spelt out for
-language models that end with another token; one file order for all epochs.
+In neither can there be: test or validation reports in anything that is learnt or remembered (AM-MRG's report memory was
+made of the test split); memories that are drawn anew whenever a model is built, and not saved with it; references that
+are cut (R2GenGPT's scores were computed against the first 60 or 100 tokens; ``llmrg score --protocol`` names such
+cuts); targets cleaned so that 3.5 cm becomes 35 cm; labels hidden by a pad id that is also a word; ``</s>`` spelt out
+for language models that end with another token; one file order for all epochs.
 """
 
 from __future__ import annotations
@@ -111,6 +112,66 @@ DIFFERENCES: Mapping[str, tuple[Difference, ...]] = MappingProxyType(
         "mambaxray_vl": (
             *_SKELETON,
             _chosen_by("bleu_4_cider_80_20", "checkpoints were chosen by 0.8 BLEU-4 and 0.2 CIDEr"),
+            _DECODING,
+        ),
+        "ammrg": (
+            *_SKELETON,
+            Difference(
+                key="system.evidence.disease_queries.fresh",
+                faithful=True,
+                fixed=False,
+                why="the generator's query tokens started anew; those that the classifier learnt were only remembered",
+            ),
+            Difference(
+                key="system.evidence.disease_queries.loss_weight",
+                faithful=0.0,
+                fixed=1.0,
+                why="nothing kept the queries of the generator to their findings but the reports",
+            ),
+            Difference(
+                key="system.evidence.disease_queries.decisions",
+                faithful=False,
+                fixed=True,
+                why="what the classifier decided about a finding was not told",
+            ),
+            Difference(
+                key="system.evidence.disease_queries.qformer.judged_by",
+                faithful="mean",
+                fixed="own",
+                why="every finding was judged by the mean of all answers, so that none had to be its own finding's",
+            ),
+            Difference(
+                key="system.evidence.disease_queries.qformer.views",
+                faithful="mean",
+                fixed="all",
+                why="frontal and lateral films were averaged place by place before they were asked about",
+            ),
+            Difference(
+                key="stages.disease_classifier.smoothing",
+                faithful=0.1,
+                fixed=0.0,
+                why="label smoothing of the classifier; hints and evidence want its probabilities as they are",
+            ),
+            Difference(
+                key="stages.activation_maps.target",
+                faithful="probability",
+                fixed="logit",
+                why="where the classifier is sure, the gradients of its probability vanish",
+            ),
+            Difference(
+                key="stages.activation_maps.extent",
+                faithful="film",
+                fixed="study",
+                why="each film has its strongest place, whether the finding is to be seen on it or not",
+            ),
+            Difference(
+                key="stages.activation_maps.projection",
+                faithful="random",
+                fixed="auto",
+                why="a layer that was drawn and never trained, and forgotten; here either is saved, and auto is the "
+                "identity where the widths agree, orthogonal elsewhere",
+            ),
+            _chosen_by("bleu_4", "checkpoints were chosen by BLEU-4"),
             _DECODING,
         ),
     }

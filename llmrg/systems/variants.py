@@ -11,7 +11,7 @@ from llmrg.errors import UserError
 
 __all__ = ["VARIANTS", "Kind", "Variant", "fill_variant", "find_variant"]
 
-Kind = Literal["llmrg", "r2gengpt", "r2gencsr", "mambaxray_vl"]
+Kind = Literal["llmrg", "r2gengpt", "r2gencsr", "mambaxray_vl", "ammrg"]
 """The systems: our own and published ones."""
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmrg.config import dump_config, load_config, load_mapping, to_mapping
+from llmrg.config import added_later, dump_config, load_config, load_mapping, to_mapping
 from llmrg.errors import UserError
 
 
@@ -229,3 +229,20 @@ def test_mapping_is_plain() -> None:
         "flag": False,
         "parts": [{"rate": 0.5, "steps": 3, "mode": "fast"}],
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grown:
+    old: int = 1
+    new: int = added_later(2)
+    inner: Inner = added_later(Inner)  # noqa: RUF009 (a field)
+
+
+def test_what_was_added_later_is_written_only_where_it_differs(tmp_path: Path) -> None:
+    assert to_mapping(Grown()) == {"old": 1}
+    changed = Grown(new=3, inner=Inner(steps=4))
+    assert to_mapping(changed) == {"old": 1, "new": 3, "inner": {"rate": 0.5, "steps": 4, "mode": "fast"}}
+    for number, config in enumerate((Grown(), changed)):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(dump_config(config))
+        assert load_config(Grown, path) == config

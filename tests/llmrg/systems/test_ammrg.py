@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from llmrg.config import load_config
-from llmrg.systems.plan import find_dimensions, planned_system
+from llmrg.systems.plan import count_parts, find_dimensions, planned_system
 from llmrg.training.settings import TrainConfig
 
 
@@ -29,6 +29,34 @@ def test_each_hopfield_layer_has_the_parameters_of_the_published_one(repository:
         assert memory.patterns.shape[1] == 768
         assert all(parameter.is_meta for parameter in memory.parameters())
     assert not any(parameter.requires_grad for parameter in system["language_model"].parameters())
+
+
+@pytest.mark.parametrize("setting", ["fixed", "faithful"])
+def test_the_parts_have_the_published_sizes(repository: Path, setting: str) -> None:
+    config = load_config(TrainConfig, repository / "configs" / "systems" / "ammrg.yaml", [f"system.setting={setting}"])
+    dimensions = find_dimensions(config.system.language_model.path, repository / "configs" / "language")
+    system = planned_system(config.system, config.data, dimensions, report_width=768, visual_width=768)
+    source = system["sources"]["disease_queries"]
+    former = sum(parameter.numel() for parameter in source.queries.former.parameters())
+    assert former == 105_137_664  # counted by hand in tests/llmrg/evidence/test_qformer.py
+    findings = 13
+    assert source.queries.queries.shape == (findings, 768)
+    judging = 768 * 1024 + 1024 + 2 * 1024
+    classifiers = findings * (1024 * 384 + 384 + 384 * 48 + 48 + 48 * 48 + 48 + 48 * 3 + 3)
+    queries = former + findings * 768 + 1024 * 1408 + 1408 + judging + classifiers
+    told = 768 * 4096 + 3 * 4096 + (findings * 3 * 768 if setting == "fixed" else 0)
+    plan = count_parts(system)
+    asked = plan.parts["disease_queries"]
+    assert asked.trainable == queries + told
+    assert asked.total == queries + told + (queries if setting == "faithful" else 0)  # the classifier's own stay frozen
+    assert plan.parts["vision"].trainable == pytest.approx(296.0e6, abs=0.05e6)
+    assert plan.parts["language_model"].trainable == 0
+    memory = plan.parts["visual_memory"].trainable
+    assert memory - (768 * 4096 + 3 * 4096) == pytest.approx(16.54e6, abs=0.005e6)  # asked by the answers as they are
+    assert plan.trainable == sum(
+        plan.parts[part].trainable
+        for part in ("vision", "patches", "disease_queries", "visual_memory", "report_memory")
+    )
 
 
 def test_what_the_published_stages_ask_for(repository: Path) -> None:

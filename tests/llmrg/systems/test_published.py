@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from llmrg.config import dump_config, load_config, to_mapping
+from llmrg.config import dump_config, load_config
 from llmrg.systems.published import DIFFERENCES, fill_setting
 from llmrg.training.settings import TrainConfig
 
-KINDS = ("r2gengpt", "r2gencsr", "mambaxray_vl")
+KINDS = ("r2gengpt", "r2gencsr", "mambaxray_vl", "ammrg")
 
 
 def value_of(config: Any, key: str) -> Any:
-    found = to_mapping(config)
+    found = config
     for name in key.split("."):
-        found = found[name]
-    return found
+        found = getattr(found, name)
+    return list(found) if isinstance(found, tuple) else found
 
 
 @pytest.mark.parametrize("kind", KINDS)
