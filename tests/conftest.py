@@ -21,6 +21,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
+# llmrg compiles nothing; without this, bitsandbytes loads torch's compiler in every process that a test starts.
+os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
 
 import pytest
 

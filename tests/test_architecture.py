@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,24 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported_modules(path: Path) -> Iterator[str]:
+@cache
+def text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(text(path))))
+
+
+@cache
+def imported_modules(path: Path) -> tuple[str, ...]:
     """Every module a file imports, also inside functions; ``from a import b`` yields ``a`` and ``a.b``."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    return tuple(_imported_modules(path))
+
+
+def _imported_modules(path: Path) -> Iterator[str]:
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -68,9 +84,9 @@ def private_intrusions(path: Path) -> list[str]:
     return wrong
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
-def test_private_files_are_imported_in_their_own_room_only(path: Path) -> None:
-    assert private_intrusions(path) == []
+def test_private_files_are_imported_in_their_own_room_only() -> None:
+    wrong = {relative(path): private_intrusions(path) for path in SOURCES}
+    assert {path: modules for path, modules in wrong.items() if modules} == {}
 
 
 def test_an_intrusion_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,9 +106,9 @@ def test_the_floors_hold() -> None:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
 
 
-@pytest.mark.parametrize("path", ALL_PYTHON, ids=relative)
-def test_files_are_small(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+def test_files_are_small() -> None:
+    lines = {relative(path): len(text(path).splitlines()) for path in ALL_PYTHON}
+    assert {path: count for path, count in lines.items() if count > MAX_LINES} == {}
 
 
 def test_no_dumping_grounds() -> None:
@@ -100,30 +116,45 @@ def test_no_dumping_grounds() -> None:
     assert [relative(path) for path in SOURCES if path.stem.strip("_") in bad] == []
 
 
-@pytest.mark.parametrize("package", sorted({path.parent for path in SOURCES}), ids=relative)
-def test_every_package_says_what_it_is(package: Path) -> None:
-    assert (package / "__init__.py").exists()
-    assert ast.get_docstring(ast.parse((package / "__init__.py").read_text(encoding="utf-8")))
+def test_every_package_says_what_it_is() -> None:
+    files = {path.parent / "__init__.py" for path in SOURCES}
+    assert [relative(file) for file in files if not (file.exists() and ast.get_docstring(ast.parse(text(file))))] == []
 
 
-def print_calls(tree: ast.AST) -> list[int]:
-    return [
-        node.lineno
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
-    ]
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
-def test_the_library_neither_prints_nor_asserts_nor_pickles(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert print_calls(tree) == []
-    assert [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)] == []
-    bare = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler) and node.type is None]
-    assert bare == []
+def faults(path: Path) -> list[str]:
+    """What no file of the library does, with the line."""
+    found = []
+    for node in nodes(path):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
+            found.append(f"print, line {node.lineno}")
+        elif isinstance(node, ast.Assert):
+            found.append(f"assert, line {node.lineno}")
+        elif isinstance(node, ast.ExceptHandler) and node.type is None:
+            found.append(f"bare except, line {node.lineno}")
     modules = {module.partition(".")[0] for module in imported_modules(path)}
-    assert not modules & {"pickle", "dill", "joblib", "shelve", "marshal"}
-    assert "trust_remote_code=True" not in path.read_text(encoding="utf-8")
+    found += modules & {"pickle", "dill", "joblib", "shelve", "marshal"}
+    return [*found, *(word for word in ("trust_remote_code=True",) if word in text(path))]
+
+
+def test_the_library_neither_prints_nor_asserts_nor_pickles() -> None:
+    wrong = {relative(path): faults(path) for path in SOURCES}
+    assert {path: found for path, found in wrong.items() if found} == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("def f():\n    print(1)", "print, line 2"),
+        ("assert f()", "assert, line 1"),
+        ("try:\n    f()\nexcept:\n    pass", "bare except, line 3"),
+        ("def f():\n    from joblib import load", "joblib"),
+        ("f(trust_remote_code=True)", "trust_remote_code=True"),
+    ],
+)
+def test_a_fault_would_be_seen(source: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    (tmp_path / "a.py").write_text(source, encoding="utf-8")
+    assert faults(tmp_path / "a.py") == [fault]
 
 
 MACHINE_PATH = re.compile(r"""(?<![\w.$}])/(?:home|root|Users|mnt|wangx|work)/\w""")
@@ -138,6 +169,7 @@ def test_no_path_of_a_machine() -> None:
     assert found == []
 
 
+@cache
 def declared() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     requirements = [*project["dependencies"]]
@@ -147,12 +179,12 @@ def declared() -> set[str]:
     return {re.split(r"[=<>\[; ]", requirement)[0].lower() for requirement in requirements}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
-def test_every_library_is_declared(path: Path) -> None:
+def test_every_library_is_declared() -> None:
     own = {*PACKAGES, "llmrg_torchvision"}
-    used = {module.partition(".")[0] for module in imported_modules(path)} - own - set(sys.stdlib_module_names)
-    undeclared = {name for name in used if DISTRIBUTIONS.get(name, name).lower() not in declared()}
-    assert undeclared == set()
+    used = {(module.partition(".")[0], relative(path)) for path in SOURCES for module in imported_modules(path)}
+    foreign = {(name, path) for name, path in used if name not in own and name not in sys.stdlib_module_names}
+    assert {name for name, _ in foreign} >= {"torch", "transformers", "numpy", "typer"}
+    assert {(name, path) for name, path in foreign if DISTRIBUTIONS.get(name, name).lower() not in declared()} == set()
 
 
 def test_every_pin_is_exact_and_installed() -> None:

@@ -423,9 +423,10 @@ def unsafe_call(node: ast.Call) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_no_source_opens_pickles(path: Path) -> None:
-    assert unsafe_calls(path.read_text(encoding="utf-8")) == []
+def test_no_source_opens_pickles() -> None:
+    assert len(SOURCES) > 300
+    found = {path.relative_to(ROOT).as_posix(): unsafe_calls(path.read_text(encoding="utf-8")) for path in SOURCES}
+    assert {path: calls for path, calls in found.items() if calls} == {}
 
 
 @pytest.mark.parametrize(
