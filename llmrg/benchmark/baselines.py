@@ -19,10 +19,12 @@ from llmrg.errors import UserError
 from llmrg.studies.settings import DataConfig
 from llmrg.studies.study import Study
 
-__all__ = ["TrainingPool", "nearest_by_encoder", "nearest_by_thumbnail", "random_reports"]
+__all__ = ["TrainingPool", "draw_candidates", "nearest_by_encoder", "nearest_by_thumbnail", "random_reports"]
 
 _log = logging.getLogger(__name__)
 _CHUNK = 1024
+_RETRIEVING = ("retrieved_context", "context_residuals")
+"""Kinds of evidence whose records name training studies; where they were searched, with their similarity."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,14 @@ def random_reports(pool: TrainingPool, count: int, *, seed: int) -> list[str]:
     return [pool.reports[int(i)] for i in picks]
 
 
+def draw_candidates(pool: TrainingPool, *, limit: int, seed: int) -> NDArray[np.int64]:
+    """Return places in the pool, rising: all of them, or ``limit`` at random, the same for every row that searches."""
+    everything: NDArray[np.int64] = np.arange(len(pool.ids))
+    if len(everything) <= limit:
+        return everything
+    return np.sort(np.random.default_rng([seed, 3]).choice(everything, size=limit, replace=False))
+
+
 def nearest_by_thumbnail(
     pool: TrainingPool,
     training: Sequence[Study],
@@ -105,10 +115,8 @@ def nearest_by_thumbnail(
     Returns:
         Study ids and reports, in the order of ``scored``.
     """
+    chosen = draw_candidates(pool, limit=limit, seed=seed)
     rng = np.random.default_rng([seed, 3])
-    chosen: NDArray[np.int64] = np.arange(len(pool.ids))
-    if len(chosen) > limit:
-        chosen = np.sort(rng.choice(len(chosen), size=limit, replace=False))
     keys = frontal_thumbnails(
         [training[pool.positions[int(i)]] for i in chosen],
         data=training_data,
@@ -126,11 +134,11 @@ def nearest_by_thumbnail(
 
 
 def nearest_by_encoder(pool: TrainingPool, predictions: Sequence[Prediction]) -> list[str] | None:
-    """Return the report of the study that each prediction's own encoder retrieved first.
+    """Return the report of the most similar study among those that each prediction's own encoder retrieved.
 
     Args:
         pool: training reports.
-        predictions: predictions with ``retrieved_context`` records.
+        predictions: predictions with records of ``retrieved_context`` or ``context_residuals`` that tell similarities.
 
     Returns:
         One report a prediction, or None if some prediction retrieved no study of the pool.
@@ -140,7 +148,8 @@ def nearest_by_encoder(pool: TrainingPool, predictions: Sequence[Prediction]) ->
     for prediction in predictions:
         hits = [
             (similarity, by_id[str(item.get("study_id"))])
-            for item in prediction.records("retrieved_context")
+            for kind in _RETRIEVING
+            for item in prediction.records(kind)
             if str(item.get("study_id")) in by_id and isinstance(similarity := item.get("similarity"), (int, float))
         ]
         if not hits:

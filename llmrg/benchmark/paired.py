@@ -1,4 +1,4 @@
-"""Paired tests: systems against each other, and against the strongest trivial baseline of each metric."""
+"""Paired tests: systems against each other, the strongest trivial baseline of each metric, and copying by encoder."""
 
 from __future__ import annotations
 
@@ -23,9 +23,18 @@ TRIVIAL = ("constant", "random", "nearest")
 
 
 def paired_tests(
-    rows: Sequence[ScoredRow], metrics: Sequence[str], *, trials: int, resamples: int, seed: int
+    rows: Sequence[ScoredRow],
+    metrics: Sequence[str],
+    *,
+    trials: int,
+    resamples: int,
+    seed: int,
+    copied_by: Mapping[str, str] | None = None,
 ) -> tuple[PairedResult, ...]:
     """Compare every two systems, and every system with the strongest trivial baseline of each metric.
+
+    A system is also compared with the row that copies what its own encoder finds nearest: what the language model
+    adds to retrieval.
 
     Args:
         rows: all rows.
@@ -33,10 +42,12 @@ def paired_tests(
         trials: random swaps of patients.
         resamples: bootstrap resamples of the intervals; 0 leaves intervals out.
         seed: of both.
+        copied_by: a system's name to that of the row that copies by its encoder.
 
     Raises:
         UserError: rows that were not scored in the same way against the same references.
     """
+    copying = {row.row.system: row for row in rows if row.row.kind == "baseline"}
     systems = [row for row in rows if row.row.kind == "system"]
     trivial = [row for row in rows if row.row.system in TRIVIAL and row.row.kind == "baseline"]
     found: list[PairedResult] = []
@@ -47,6 +58,11 @@ def paired_tests(
     for system in systems if trivial else ():
         strongest = {name: _strongest(trivial, name) for name in metrics}
         found += compare_rows(system, strongest, purpose="baseline", trials=trials, resamples=resamples, seed=seed)
+    for system in systems:
+        copier = copying.get((copied_by or {}).get(system.row.system, ""))
+        if copier is not None:
+            opponents = dict.fromkeys(metrics, copier)
+            found += compare_rows(system, opponents, purpose="encoder", trials=trials, resamples=resamples, seed=seed)
     return tuple(found)
 
 
@@ -54,7 +70,7 @@ def compare_rows(
     first: ScoredRow,
     opponents: Mapping[str, ScoredRow],
     *,
-    purpose: Literal["systems", "baseline"],
+    purpose: Literal["systems", "baseline", "encoder"],
     trials: int,
     resamples: int,
     seed: int,

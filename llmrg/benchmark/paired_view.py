@@ -13,9 +13,15 @@ from llmrg.benchmark.results import Results
 
 __all__ = ["p_text", "paired_view"]
 
+_BLOCKS = (
+    ("baseline", "Against the strongest trivial baseline"),
+    ("encoder", "Against copying what the system's own encoder finds nearest"),
+    ("systems", "Systems pairwise"),
+)
+
 
 def paired_view(results: Results) -> list[dict[str, Any]]:
-    """One table a metric, headline metrics first: systems against the strongest baseline, then against each other.
+    """One table a metric, headline metrics first: systems against the strongest baseline, copying, and each other.
 
     Where every metric has one test only, all stand in one table.
     """
@@ -36,7 +42,7 @@ def _table(name: str, tests: Sequence[PairedResult], *, told: bool = False) -> d
     ends = [end for test in tests for end in (test["low"], test["high"], test["difference"]) if end is not None]
     axis = round_axis(ends, scale=100 if percent else 1)
     blocks = []
-    for purpose, title in (("baseline", "Against the strongest trivial baseline"), ("systems", "Systems pairwise")):
+    for purpose, title in _BLOCKS:
         rows = [_row(test, axis, told=told) for test in tests if test["purpose"] == purpose]
         if not told:
             rows.sort(key=lambda row: -abs(row["difference"]))

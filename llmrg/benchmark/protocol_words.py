@@ -40,6 +40,8 @@ def protocol_words(config: BenchmarkConfig, *, references: References, vocabular
         "random": "a training report drawn for each study",
         "nearest": "the report of the training study with the most similar film: cosine of standardised 32-px "
         "frontal thumbnails",
+        "nearest_encoder": "of the training studies that the system retrieved, or where it retrieves none of all of "
+        "them, the report of the one most similar to the system's own frozen encoder",
         "oracle_nearest": "the training report with the best unigram F1 to the reference: a bound for systems that "
         "copy, not a system, for it is told the reference",
         "patients": "no row copies a report of a scored patient",

@@ -122,13 +122,14 @@ class PairedResult(TypedDict):
     ``difference`` is first minus second with its interval ``low`` to ``high`` (paired bootstrap of patients), ``p``
     comes from approximate randomisation and is never 0, ``p_holm`` is corrected over the headline metrics of this
     pair. ``better`` names the row that is better with ``p_holm`` below 0.05, or is None. ``purpose``: ``systems``
-    for two systems, ``baseline`` for a system against the strongest trivial baseline of this metric.
+    for two systems, ``baseline`` for a system against the strongest trivial baseline of this metric,
+    ``encoder`` for a system against copying the report that its own encoder finds nearest.
     """
 
     metric: str
     first: str
     second: str
-    purpose: Literal["systems", "baseline"]
+    purpose: Literal["systems", "baseline", "encoder"]
     difference: float
     low: float | None
     high: float | None

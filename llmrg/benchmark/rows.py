@@ -9,6 +9,7 @@ from pathlib import Path
 
 from llmrg.benchmark.baselines import TrainingPool, nearest_by_encoder, nearest_by_thumbnail, random_reports
 from llmrg.benchmark.constant import best_constant
+from llmrg.benchmark.encoder_neighbours import nearest_by_classifier
 from llmrg.benchmark.nearest_reference import nearest_by_reference
 from llmrg.benchmark.predictions import Prediction, read_predictions
 from llmrg.benchmark.references import References, locate_truth
@@ -18,6 +19,7 @@ from llmrg.studies.phantoms.wording import render_truth
 from llmrg.studies.study import Study
 
 __all__ = ["ReportRow", "baseline_rows", "oracle_rows", "predictions_folder", "system_row"]
+
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +36,8 @@ class ReportRow:
         further: the reports of further seeds.
         seeds: names of all seeds, where there are several.
         run: the run of the first seed, where its reports were generated here (files may be of any origin).
+        encoder: a run of the system whose study encoder may find neighbours.
+        copies: systems whose own encoder this baseline copies with.
     """
 
     system: str
@@ -43,6 +47,8 @@ class ReportRow:
     further: tuple[tuple[str, ...], ...] = ()
     seeds: tuple[str, ...] = ()
     run: Path | None = None
+    encoder: Path | None = None
+    copies: tuple[str, ...] = ()
 
     @property
     def by_seed(self) -> tuple[tuple[str, ...], ...]:
@@ -76,6 +82,7 @@ def system_row(
         further=tuple(tuple(p.report for p in other) for other in others),
         seeds=tuple(names) if others else (),
         run=None if entry.prediction_files or not entry.runs else entry.runs[0],
+        encoder=next(iter(entry.runs), None),
     )
 
 
@@ -89,7 +96,7 @@ def baseline_rows(
     systems: Sequence[ReportRow],
     tokens: Callable[[str], str],
 ) -> list[ReportRow]:
-    """Make the rows ``constant``, ``random``, ``nearest`` and, where systems retrieve studies, ``nearest_encoder``.
+    """Make the rows ``constant``, ``random``, ``nearest`` and, where systems can find studies, ``nearest_encoder``.
 
     All of them could be made without knowing the scored reports.
 
@@ -120,17 +127,45 @@ def baseline_rows(
             cache=config.out / "thumbnails",
         )
         rows.append(ReportRow(system="nearest", kind="baseline", reports=tuple(nearest)))
-    retrieving = [
-        row for row in systems if row.predictions and any(p.records("retrieved_context") for p in row.predictions)
-    ]
-    for row in retrieving:
+    return [*rows, *_encoder_rows(config, pool, training, references, systems)]
+
+
+def _encoder_rows(
+    config: BenchmarkConfig,
+    pool: TrainingPool,
+    training: Sequence[Study],
+    references: References,
+    systems: Sequence[ReportRow],
+) -> list[ReportRow]:
+    """Rows that copy what a system's own encoder finds nearest; systems whose encoders find the same share one."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for row in systems:
         reports = nearest_by_encoder(pool, row.predictions or ())
-        if reports is None:
-            _log.warning("no nearest_encoder row for %s: not every study has a retrieved training study", row.system)
-            continue
-        name = "nearest_encoder" if len(retrieving) == 1 else f"nearest_encoder ({row.system})"
-        rows.append(ReportRow(system=name, kind="baseline", reports=tuple(reports)))
-    return rows
+        if reports is None and any(p.records("retrieved_context") for p in row.predictions or ()):
+            _log.warning("%s did not retrieve a training study for every study", row.system)
+        if reports is None and config.nearest and row.encoder is not None:
+            reports = nearest_by_classifier(
+                row.encoder,
+                pool,
+                training,
+                references.studies,
+                training_data=config.training or config.data,
+                scored_data=config.data,
+                limit=config.nearest_limit,
+                seed=config.seed,
+                cache=predictions_folder(config, row.system) / "nearest_encoder.json",
+            )
+        if reports is not None:
+            found.setdefault(tuple(reports), []).append(row.system)
+    return [
+        ReportRow(
+            system="nearest_encoder" if len(found) == 1 else f"nearest_encoder ({', '.join(names)})",
+            kind="baseline",
+            reports=reports,
+            copies=tuple(names),
+        )
+        for reports, names in found.items()
+    ]
 
 
 def oracle_rows(

@@ -137,7 +137,7 @@ def run_benchmark(config: BenchmarkConfig) -> Results:
         versions={"llmrg": __version__, **_versions()},
         training_studies=len(pool.ids),
         headline=scorer.headline,
-        tests=_tests(config, scorer, scored),
+        tests=_tests(config, scorer, scored, {name: row.system for row in rows for name in row.copies}),
         published=published,
         leakage=leakage,
         agreement=agreement_with_shipped(
@@ -190,10 +190,19 @@ def _with_evidence(scored: ScoredRow, row: ReportRow, evidence: EvidenceScorer, 
     return replace(scored, row=replace(scored.row, evidence=found))
 
 
-def _tests(config: BenchmarkConfig, scorer: Scorer, scored: Sequence[ScoredRow]) -> tuple[PairedResult, ...]:
+def _tests(
+    config: BenchmarkConfig, scorer: Scorer, scored: Sequence[ScoredRow], copied_by: Mapping[str, str]
+) -> tuple[PairedResult, ...]:
     if not config.trials:
         return ()
-    return paired_tests(scored, scorer.headline, trials=config.trials, resamples=config.resamples, seed=config.seed)
+    return paired_tests(
+        scored,
+        scorer.headline,
+        trials=config.trials,
+        resamples=config.resamples,
+        seed=config.seed,
+        copied_by=copied_by,
+    )
 
 
 def _judged(scored: Sequence[ScoredRow], *, headline: Sequence[str], leakage: Leakage, studies: int) -> list[Row]:

@@ -24,7 +24,8 @@ class SystemEntry:
     Args:
         name: its row's name.
         predictions: JSON Lines of ``id`` and ``report``, of any model, or JSON as ReXrank has it; taken where given.
-        run: run directory; its reports are generated where no predictions are given.
+        run: run directory; its reports are generated where no predictions are given, and its study encoder may find
+            the studies that ``nearest_encoder`` copies.
     """
 
     name: str
@@ -95,8 +96,9 @@ class BenchmarkConfig:
         validation_split: the split that chooses the constant report.
         truth: side file with the true findings; by default the one beside the data, if there is one.
         seed: seed of the random row, of subsampling and of the gallery.
-        nearest: whether the ``nearest`` row is made; it reads the films of training and test once.
-        nearest_limit: training studies that the ``nearest`` row compares with, at most.
+        nearest: whether rows are made that read the films of training and test once: ``nearest``, and
+            ``nearest_encoder`` of systems that retrieve no studies themselves.
+        nearest_limit: training studies that these rows compare with, at most.
         resamples: bootstrap resamples (of patients) for the confidence intervals; 0 leaves them out.
         trials: random swaps (of patients) of each paired test; 0 leaves tests out.
         wording: metrics of wording (:data:`llmrg.metrics.wording.WORDING_METRICS`); ``meteor`` needs Java, and where

@@ -34,7 +34,7 @@ _NOTES = {
     "constant": "one training report for everybody",
     "random": "a random training report",
     "nearest": "report of the nearest training film",
-    "nearest_encoder": "report of the system's first hit",
+    "nearest_encoder": "report of what the system's own encoder finds nearest",
     "oracle_nearest": "training report most like the reference",
     "oracle": "the truth in plain words",
 }

@@ -88,6 +88,15 @@ def test_nearest_encoder_takes_the_most_similar_study_of_the_pool() -> None:
     full = Prediction(id="q", report="", evidence=({"kind": "retrieved_context", "items": items},))
     assert nearest_by_encoder(pool, [full]) == ["report b"]
     assert nearest_by_encoder(pool, [full, Prediction(id="r", report="")]) is None
+    searched = Prediction(id="q", report="", evidence=({"kind": "context_residuals", "items": items},))
+    assert nearest_by_encoder(pool, [searched]) == ["report b"]
+    drawn = [{"study_id": "a", "role": "positive"}]  # named by chance or keyword, not found by any encoder
+    assert (
+        nearest_by_encoder(
+            pool, [Prediction(id="q", report="", evidence=({"kind": "context_residuals", "items": drawn},))]
+        )
+        is None
+    )
 
 
 def test_thumbnails_are_kept_until_a_film_changes(patterns: dict[str, Path], tmp_path: Path) -> None:

@@ -60,7 +60,8 @@ def test_every_pair_and_the_strongest_trivial_baseline_of_each_metric() -> None:
         scored("oracle_nearest", "oracle", 8),
     ]
     strong = replace(rows[3], row=replace(rows[3].row, metrics={"bleu_4": 0.1, "rouge_l": 0.99}))
-    found = paired_tests([*rows[:3], strong, *rows[4:]], ("rouge_l", "bleu_4"), **HOW)
+    copied_by = {"b": "nearest_encoder"}  # the row of a system's own encoder; a has none
+    found = paired_tests([*rows[:3], strong, *rows[4:]], ("rouge_l", "bleu_4"), **HOW, copied_by=copied_by)
     pairs = [(one["first"], one["second"], one["metric"], one["purpose"]) for one in found]
     assert pairs == [
         ("a", "b", "rouge_l", "systems"),
@@ -69,6 +70,8 @@ def test_every_pair_and_the_strongest_trivial_baseline_of_each_metric() -> None:
         ("a", "constant", "bleu_4", "baseline"),
         ("b", "nearest", "rouge_l", "baseline"),
         ("b", "constant", "bleu_4", "baseline"),
+        ("b", "nearest_encoder", "rouge_l", "encoder"),
+        ("b", "nearest_encoder", "bleu_4", "encoder"),
     ]
     for one, other in zip(found[::2], found[1::2], strict=True):
         smaller, larger = sorted((one, other), key=lambda record: record["p"])
