@@ -9,8 +9,10 @@ from llmrg.findings.vocabulary import FindingVocabulary
 __all__ = ["protocol_words", "reference_words"]
 
 
-def protocol_words(config: BenchmarkConfig, *, references: References, vocabulary: FindingVocabulary) -> dict[str, str]:
-    """Say what was scored against what, by key."""
+def protocol_words(
+    config: BenchmarkConfig, *, references: References, vocabulary: FindingVocabulary, graphs: str
+) -> dict[str, str]:
+    """Say what was scored against what, by key; ``graphs`` is the version of the graph extractor."""
     against = (
         "the true findings of the dataset's side file"
         if references.truths is not None
@@ -24,7 +26,7 @@ def protocol_words(config: BenchmarkConfig, *, references: References, vocabular
         f"labeler, over all {len(vocabulary)} entries of the vocabulary, under every published protocol "
         "(protocol/classes/average)",
         "graph": "entities, relations, and pairs of place and lesion of positive statements, in the graph of the "
-        "generated report against that of the reference, both by the same rules",
+        f"generated report against that of the reference, both by the same extractor, {graphs}",
         "invented priors": "part of the reports that compare with an earlier examination, among studies that had none "
         "by their data or, where those do not say, whose reference compares with none",
         "side": "of the sided findings rightly stated, the part with the true side",

@@ -29,8 +29,10 @@ from llmrg.benchmark.scoring import ScoredRow, Scorer
 from llmrg.benchmark.settings import BenchmarkConfig
 from llmrg.benchmark.shipped_labels import agreement_with_shipped
 from llmrg.benchmark.table import csv_table
+from llmrg.findings.graphs.extractor import get_extractor
 from llmrg.findings.labeler import get_labeler
 from llmrg.findings.vocabulary import get_vocabulary
+from llmrg.language.graph_choice import load_graph_extractor
 from llmrg.metrics.reference_protocols import get_protocol
 from llmrg.metrics.tokens import default_tokenizer, get_tokenizer
 from llmrg.studies.reading import read_studies
@@ -69,6 +71,8 @@ def run_benchmark(config: BenchmarkConfig) -> Results:
     split = table.split(config.split)
     vocabulary = get_vocabulary(config.data.vocabulary)
     labeler = get_labeler(vocabulary, config.data.language)
+    language = config.data.language
+    extractor = load_graph_extractor(config.graph_extractor, language=language) or get_extractor(language)
     read = lru_cache(maxsize=_READ_AT_ONCE)(labeler.label)
     references = build_references(
         split,
@@ -84,6 +88,7 @@ def run_benchmark(config: BenchmarkConfig) -> Results:
         vocabulary=vocabulary,
         read=read,
         labeler_version=labeler.version,
+        extractor=extractor,
         language=config.data.language,
         copied=copied,
         wording=config.wording,
@@ -130,7 +135,7 @@ def run_benchmark(config: BenchmarkConfig) -> Results:
         rows=tuple(_judged(scored, headline=scorer.headline, leakage=leakage, studies=len(references.studies))),
         title=config.title or config.name,
         vocabulary=vocabulary.name,
-        protocol=protocol_words(config, references=references, vocabulary=vocabulary),
+        protocol=protocol_words(config, references=references, vocabulary=vocabulary, graphs=extractor.version),
         signature=scorer.signature,
         labeler=labeler.version,
         seeds={"baselines": config.seed, "bootstrap": config.seed, "tests": config.seed, "gallery": config.seed},

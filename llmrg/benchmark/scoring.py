@@ -15,7 +15,8 @@ from llmrg.benchmark.references import References
 from llmrg.benchmark.result_parts import Lengths, ProtocolFigures, SeedFigure, Seeds
 from llmrg.benchmark.results import Row
 from llmrg.benchmark.rows import ReportRow
-from llmrg.findings.graphs.extractor import get_extractor
+from llmrg.findings.graphs.extractor import extract_graphs
+from llmrg.findings.graphs.graph import GraphExtractor
 from llmrg.findings.mention import Mention
 from llmrg.findings.priors import PRIORS_VERSION
 from llmrg.findings.targets import positive_findings
@@ -61,6 +62,7 @@ class Scorer:
         vocabulary: the findings that count.
         read: reads the findings of a report.
         labeler_version: names the reader in signatures.
+        extractor: reads the graphs of reports and references.
         language: language of the reports.
         copied: normal forms of the training reports.
         wording: names of the metrics of wording.
@@ -77,6 +79,7 @@ class Scorer:
         vocabulary: FindingVocabulary,
         read: Callable[[str], Mapping[str, Mention]],
         labeler_version: str,
+        extractor: GraphExtractor,
         language: Language,
         copied: Collection[str],
         wording: Sequence[str],
@@ -99,8 +102,8 @@ class Scorer:
         self._seed = seed
         self._known_priors = [known_prior(study) for study in references.studies]
         self._labelled = label_states(references.labelled, vocabulary, name="references")
-        self._extractor = get_extractor(language)
-        self._graphs = [self._extractor.extract(text) for text in references.texts]
+        self._extractor = extractor
+        self._graphs = extract_graphs(extractor, references.texts)
         self._lengths = report_lengths(get_tokenizer(default_tokenizer(language)).all(references.texts))
         self._edges = length_edges(self._lengths)
         self.metrics: dict[str, Metric[Any]] = {metric.name: metric for metric in self._all_metrics()}
@@ -116,7 +119,7 @@ class Scorer:
     def score(self, row: ReportRow) -> ScoredRow:
         """Score one row, over all its seeds."""
         runs = [self._with_findings(reports, self._wording(reports, FULL)) for reports in row.by_seed]
-        self.signature = f"{runs[0].signatures['clinical_micro_f1']} {runs[0].signatures['bleu_4']}"
+        self.signature = " ".join(runs[0].signatures[name] for name in ("clinical_micro_f1", "bleu_4", "graph_f1"))
         figures = self._figures(runs)
         plain = [self._plain_figures(reports, run) for reports, run in zip(row.by_seed, runs, strict=True)]
         metrics: dict[str, Any] = {name: figure.value for name, figure in figures.items()}
@@ -224,7 +227,7 @@ class Scorer:
         parts = []
         for start in range(0, len(order), _GRAPHS_AT_ONCE):
             some = order[start : start + _GRAPHS_AT_ONCE]
-            own = [self._extractor.extract(reports[number]) for number in some]
+            own = extract_graphs(self._extractor, [reports[number] for number in some])
             parts.append(graph_statistics(own, [self._graphs[number] for number in some], self._language))
         return np.concatenate(parts)
 

@@ -103,6 +103,8 @@ class BenchmarkConfig:
         trials: random swaps (of patients) of each paired test; 0 leaves tests out.
         wording: metrics of wording (:data:`llmrg.metrics.wording.WORDING_METRICS`); ``meteor`` needs Java, and where
             there is none its figure is left out with a note.
+        graph_extractor: folder of a trained extractor (``llmrg pretrain graph-extractor``) that reads the graphs of
+            both sides; by default the rules do.
         headline: the metrics that count, the first one first: names of ``metrics`` in ``results.json``, clinical
             efficacy by its path (``r2gen/14/macro``). By default those of the language: see
             :func:`llmrg.benchmark.headline.default_headline`.
@@ -129,6 +131,7 @@ class BenchmarkConfig:
     resamples: int = 1000
     trials: int = 10_000
     wording: tuple[str, ...] = DEFAULT_WORDING
+    graph_extractor: Path | None = None
     headline: tuple[str, ...] | None = None
     protocols: tuple[str, ...] = ()
     published: str | None = None

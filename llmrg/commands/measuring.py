@@ -97,8 +97,8 @@ def graph(
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    from llmrg.commands.graph_models import load_graph_extractor
     from llmrg.findings.graphs.graph_file import GraphFile, graph_file
+    from llmrg.language.graph_choice import load_graph_extractor
 
     trained = load_graph_extractor(extractor, language=language)
     request = GraphFile(source=file, out=out, language=language, column=column, with_text=with_text)
@@ -145,6 +145,12 @@ def score(
     ] = None,
     headline: Annotated[str | None, typer.Option(help="Clinical row that counts, as r2gen/14/macro.")] = None,
     graph: Annotated[bool, typer.Option("--graph", help="Score report graphs: entities, relations, pairs.")] = False,
+    graph_extractor: Annotated[
+        Path | None,
+        typer.Option(
+            help="Score graphs of this folder's extractor (`llmrg pretrain graph-extractor`), not of the rules."
+        ),
+    ] = None,
     priors: Annotated[bool, typer.Option("--priors", help="Count invented comparisons with earlier films.")] = False,
     prediction_field: Annotated[str | None, typer.Option(help="Name of the text in the predictions.")] = None,
     reference_field: Annotated[str | None, typer.Option(help="Name of the text in the references.")] = None,
@@ -163,12 +169,14 @@ def score(
 ) -> None:
     """Score generated reports against references: wording and findings, with intervals and signatures."""
     from llmrg.commands.score_models import load_bertscore, load_chexbert
+    from llmrg.language.graph_choice import load_graph_extractor
     from llmrg.metrics.score_command import ScoreSettings, score_files, write_per_report
 
     names = [name.strip() for name in metrics.split(",") if name.strip()]
     wanted = "bertscore" in names
     more = load_bertscore(bertscore_model, layer=bertscore_layer, idf=bertscore_idf) if wanted else ()
     labeler = load_chexbert(chexbert, chexbert_tokenizer, language=language, vocabulary=vocabulary)
+    extractor = load_graph_extractor(graph_extractor, language=language)
     result = score_files(
         ScoreSettings(
             predictions=predictions,
@@ -182,7 +190,7 @@ def score(
             metrics=[name for name in names if name != "bertscore"],
             vocabulary=vocabulary,
             headline=headline,
-            graph=graph,
+            graph=graph or extractor is not None,
             priors=priors,
             prediction_field=prediction_field,
             reference_field=reference_field,
@@ -192,6 +200,7 @@ def score(
         ),
         more_metrics=more,
         labeler=labeler,
+        extractor=extractor,
     )
     if per_report is not None:
         write_per_report(per_report, result.scores)

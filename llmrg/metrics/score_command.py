@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from llmrg.artefacts import write_text
 from llmrg.errors import UserError
-from llmrg.findings.graphs.extractor import get_extractor
+from llmrg.findings.graphs.extractor import extract_graphs, get_extractor
+from llmrg.findings.graphs.graph import GraphExtractor
 from llmrg.findings.labeler import Labeler, get_labeler
 from llmrg.findings.priors import PRIORS_VERSION, prior_in_comparison
 from llmrg.findings.targets import positive_findings
@@ -114,7 +115,11 @@ class ScoredFiles:
 
 
 def score_files(
-    settings: ScoreSettings, *, more_metrics: Sequence[WordingMetric] = (), labeler: Labeler | None = None
+    settings: ScoreSettings,
+    *,
+    more_metrics: Sequence[WordingMetric] = (),
+    labeler: Labeler | None = None,
+    extractor: GraphExtractor | None = None,
 ) -> ScoredFiles:
     """Score the reports of one file against those of another.
 
@@ -124,6 +129,7 @@ def score_files(
         settings: files and how.
         more_metrics: further metrics of wording (those that need a model).
         labeler: reads the findings in place of the rules; it must fit the vocabulary.
+        extractor: reads the graphs of both sides in place of the rules; signatures and protocol name it.
 
     Raises:
         UserError: files, ids or settings that do not fit.
@@ -189,11 +195,12 @@ def score_files(
     )
     texts = [[side.reports[id_] for id_ in scores.ids] for side in (own, other)]
     if settings.graph:
-        extractor = get_extractor(language)
-        said, true_graphs = ([extractor.extract(text) for text in side] for side in texts)
+        extractor = extractor or get_extractor(language)
+        said, true_graphs = (extract_graphs(extractor, side) for side in texts)
         formulas = [GraphScore(figure, language) for figure in GRAPH_FIGURES]
         how = f"graphs:{extractor.version}|truth:references"
         scores = add_metrics(scores, formulas, graph_statistics(said, true_graphs, language), how=how)
+        scores = replace(scores, protocol={**scores.protocol, "graphs": extractor.version})
     if settings.priors:
         known = [prior_in_comparison(other.comparisons.get(id_)) for id_ in scores.ids]
         shares = [PriorScore(figure, language) for figure in PRIOR_FIGURES]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 
 from llmrg.errors import UserError
@@ -17,9 +17,17 @@ from llmrg.findings.graphs._terms import Terms
 from llmrg.findings.graphs._token import STEADY, Token
 from llmrg.findings.graphs._words_en import ENGLISH_TERMS
 from llmrg.findings.graphs._words_zh import CHINESE_TERMS
-from llmrg.findings.graphs.graph import Entity, EntityKind, GraphExtractor, Language, Relation, ReportGraph
+from llmrg.findings.graphs.graph import (
+    BatchGraphExtractor,
+    Entity,
+    EntityKind,
+    GraphExtractor,
+    Language,
+    Relation,
+    ReportGraph,
+)
 
-__all__ = ["GRAPH_VERSION", "RuleExtractor", "get_extractor", "sentence_spans"]
+__all__ = ["GRAPH_VERSION", "RuleExtractor", "extract_graphs", "get_extractor", "sentence_spans"]
 
 GRAPH_VERSION = "rules-2"
 """Changes with every change of rules or words that can change a graph."""
@@ -61,6 +69,18 @@ def get_extractor(language: Language) -> GraphExtractor:
     if language not in _TERMS:
         raise UserError("No graph extractor for this language", allowed=tuple(_TERMS), got=str(language))
     return RuleExtractor(language)
+
+
+def extract_graphs(extractor: GraphExtractor, texts: Sequence[str]) -> list[ReportGraph]:
+    """Return the graphs of reports, in order; in batches where the extractor can.
+
+    Args:
+        extractor: rules, or a trained extractor.
+        texts: the reports.
+    """
+    if isinstance(extractor, BatchGraphExtractor):
+        return extractor.extract_many(texts)
+    return [extractor.extract(text) for text in texts]
 
 
 class RuleExtractor:

@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from llmrg.cli import app
 from llmrg.errors import UserError
+from llmrg.findings.graphs.graph import Entity, ReportGraph
+from llmrg.metrics.comparison import compare_systems
 from llmrg.metrics.score_command import ScoreSettings, score_files, write_per_report
 from llmrg.metrics.score_table import score_lines
 
@@ -205,3 +207,26 @@ def test_graphs_and_priors_where_asked_for(tmp_path):
     assert more.metrics["kept_comparisons"] is None
     assert "graphs:llmrg-graph" in more.signatures["graph_f1"]
     assert {"graph_f1", "invented_priors"} <= more.intervals.keys()
+
+
+class OneWord:
+    """Reads every report as one lesion."""
+
+    version = "graph-extractor-0123"
+
+    def extract(self, text: str) -> ReportGraph:
+        return ReportGraph((Entity(text[:1], 0, 1, "DPO"),))
+
+
+def test_graphs_of_different_extractors_are_never_compared(tmp_path):
+    files = {
+        "predictions": lines(tmp_path / "p.jsonl", {"a": "Small right pleural effusion.", "b": "Clear."}),
+        "references": lines(tmp_path / "r.jsonl", {"a": "Stable left effusion.", "b": "The lungs are clear."}),
+    }
+    settings = ScoreSettings(**files, language="en", resamples=0, graph=True)
+    rules, trained = score_files(settings).scores, score_files(settings, extractor=OneWord()).scores
+    assert trained.metrics["graph_entity_f1"] == pytest.approx(1 / 2)  # S and S, C and T
+    assert trained.protocol["graphs"] == OneWord.version
+    assert rules.protocol["graphs"].startswith("llmrg-graph-rules")
+    with pytest.raises(UserError, match="different settings"):
+        compare_systems([rules], [trained], ["graph_f1"], names=("rules", "trained"), trials=10, resamples=10, seed=0)

@@ -1,4 +1,4 @@
-"""The trained graph extractor that a command was told to read with."""
+"""The trained graph extractor that a command or a benchmark was told to read with."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ __all__ = ["load_graph_extractor"]
 
 def load_graph_extractor(directory: Path | None, *, language: str) -> GraphExtractor | None:
     """Load a trained extractor, onto the GPU where there is one; None where no folder was named.
+
+    Args:
+        directory: folder that ``llmrg pretrain graph-extractor`` made.
+        language: of the reports that it is to read.
 
     Raises:
         UserError: no extractor there, or one of another language.

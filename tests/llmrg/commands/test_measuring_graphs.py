@@ -1,4 +1,4 @@
-"""`llmrg graph --extractor` reads with a trained extractor; `llmrg pretrain graph-extractor` makes one."""
+"""`llmrg pretrain graph-extractor` makes an extractor; `llmrg graph` and `llmrg score` read with it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from llmrg.cli import app
-from llmrg.commands.graph_models import load_graph_extractor
 from llmrg.errors import UserError
 from llmrg.findings.graphs.graph import ReportGraph
+from llmrg.language.graph_choice import load_graph_extractor
 from llmrg.language.graph_extractor import TrainedGraphExtractor
 
 REPORTS = ["双肺纹理增多。", "左侧胸腔积液。", "", "心影增大，未见气胸。", "右肺片状影。"]
@@ -43,6 +43,16 @@ def test_from_rules_to_a_trained_extractor(tmp_path: Path) -> None:
     assert all("text" not in line for line in lines)
     expected = trained.extract_many(REPORTS)
     assert [ReportGraph.from_mapping(line, text=text) for line, text in zip(lines, REPORTS, strict=True)] == expected
+
+    reports = tmp_path / "reports.jsonl"
+    rows = [{"id": str(place), "report": text} for place, text in enumerate(REPORTS) if text]
+    reports.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    files = ["--predictions", str(reports), "--references", str(reports), "--language", "zh", "--resamples", "0"]
+    done = runner.invoke(app, ["score", *files, "--graph-extractor", str(tmp_path / "extractor"), "--json"])
+    assert done.exit_code == 0, done.output
+    scored = json.loads(done.stdout)
+    assert scored["protocol"]["graphs"] == trained.version
+    assert "graph_f1" in scored["metrics"]
 
     assert load_graph_extractor(None, language="zh") is None
     with pytest.raises(UserError, match=r"another language.*Allowed: zh"):
