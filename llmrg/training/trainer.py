@@ -206,7 +206,7 @@ def build_trainer(
     processes = max(1, world_size())
     per_epoch = math.ceil(len(dataset) / (config.batch_size * processes * config.accumulation))
     steps = max(1, math.ceil(per_epoch * config.epochs))
-    interval = max(1, steps // config.evaluations)
+    interval = math.ceil(steps / config.evaluations)  # the last one falls on the end, which is evaluated in any case
     on_gpu = runs_on_gpu()
     open_process_group()
     for parameter in system.parameters():

@@ -218,7 +218,8 @@ def _add_chain(made: Plan, one: Trained, folder: Path, shared: dict[str, Job], d
             copies.append((job.output, artefacts / stage))
             before.append(job)
     refusal = _refusal(one)
-    steps = [stage for stage in one.config.stage_names if stage in COMMANDS and stage not in SHARED]
+    own = [stage for stage in one.config.stage_names if stage in COMMANDS and stage not in SHARED]
+    steps = own if one.variant.timed else []  # otherwise the training builds them, in one process
     for step in (*steps, "train"):
         command = ("train",) if step == "train" else COMMANDS[step]
         arguments = (*command, str(one.variant.path), *one.overrides)

@@ -53,7 +53,7 @@ class Protocol:
     seeds: dict[str, tuple[int, ...]] = field(default_factory=lambda: {"zh": (1, 2, 3), "en": (1,)})
     ablation_language: str = "zh"
     ablation_seeds: tuple[int, ...] = (1, 2)
-    studies: int = 1200
+    studies: int = 1600
     preset: str = "bench"
     budget_minutes: float = 8.0
     overrides: tuple[str, ...] = ()

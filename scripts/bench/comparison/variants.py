@@ -26,12 +26,14 @@ class Variant:
         path: configuration.
         overrides: ``key=value`` beside those of data, folders and seed.
         removed: the evidence source that is missing, in an ablation.
+        timed: each stage is a command of its own, so that its time is known.
     """
 
     name: str
     path: Path
     overrides: tuple[str, ...] = ()
     removed: str | None = None
+    timed: bool = True
 
 
 def systems(protocol: Protocol, configs: Path) -> tuple[Variant, ...]:
@@ -55,8 +57,9 @@ def ablation(protocol: Protocol, configs: Path) -> tuple[Variant, ...]:
             changed = f"system.prompt={json.dumps(prompt)}"
         else:
             changed = f"system.evidence.sources=[{','.join(rest)}]"
-        found.append(Variant(name=f"without_{source}", path=path, overrides=(changed,), removed=source))
+        found.append(Variant(name=f"without_{source}", path=path, overrides=(changed,), removed=source, timed=False))
     gates = not system.evidence.gates
     name = f"{'with' if gates else 'without'}_gates"
-    found.append(Variant(name=name, path=path, overrides=(f"system.evidence.gates={str(gates).lower()}",)))
+    changed = f"system.evidence.gates={str(gates).lower()}"
+    found.append(Variant(name=name, path=path, overrides=(changed,), timed=False))
     return tuple(found)
