@@ -143,4 +143,4 @@ def _tell(line: str) -> None:
 if __name__ == "__main__":
     status: list[int] = []
     code = run_command(lambda: status.append(main()))
-    sys.exit(code or status[0])
+    sys.exit(code or sum(status))  # --help ends without one

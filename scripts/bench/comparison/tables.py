@@ -33,7 +33,7 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def systems_table(
-    results: Results, order: Sequence[str], *, seeds: Mapping[str, str], minutes: Mapping[str, float]
+    results: Results, order: Sequence[str], *, seeds: Mapping[str, str], minutes: Mapping[str, tuple[float, float]]
 ) -> str:
     """All rows: trivial ones, systems, and what is told the answer.
 
@@ -41,7 +41,7 @@ def systems_table(
         results: of one language and split.
         order: the systems.
         seeds: by system, seeds done of seeds planned.
-        minutes: by system, over all stages, mean of its seeds.
+        minutes: by system, over all stages, mean of its seeds: by the clock and of the processor.
     """
     by_name = {row.system: row for row in results.rows}
     rows = [row for row in results.rows if row.kind == "baseline"]
@@ -58,7 +58,7 @@ def systems_table(
                 _with_interval(row),
                 _deviation(row),
                 *(format_value(row.value(column.metric), column) for column in columns),
-                f"{minutes[row.system]:.1f}" if row.system in minutes and system else NOTHING,
+                "{:.1f} ({:.1f})".format(*minutes[row.system]) if row.system in minutes and system else NOTHING,
             ]
         )
     head = ["Row", "Seeds", "Finding F1 (95 % interval)", "SD", *(column.label for column in columns), "Minutes"]
@@ -73,7 +73,7 @@ def paired_table(results: Results, own: str) -> str:
             continue
         sign = 1 if test["first"] == own else -1
         other = test["second"] if sign == 1 else test["first"]
-        name = f"*{other}*" if test["purpose"] == "baseline" else other
+        name = other if test["purpose"] == "systems" else f"*{other}*"
         body.append([f"{own} − {name}", column_of(test["metric"]).label, *_difference(test, sign)])
     return markdown(["Difference", "Metric", "Points", "95 % interval", "p (Holm)"], body)
 
@@ -170,8 +170,8 @@ def minutes_table(spent: Mapping[str, Sequence[Spent]], stages: Sequence[str], b
             processors = [_seconds(one, stage, 1) for one in seeds]
             there = stage is None or any(stage in one for one in seeds)
             cells.append(f"{_mean_minutes(walls):.1f} ({_mean_minutes(processors):.1f})" if there else NOTHING)
-        total = _mean_minutes([_seconds(one, None, 0) for one in seeds])
-        body.append([name, str(len(seeds)), *cells, f"{100 * total / budget:.0f} %"])
+        clock, processor = (_mean_minutes([_seconds(one, None, which) for one in seeds]) for which in (0, 1))
+        body.append([name, str(len(seeds)), *cells, f"{100 * clock / budget:.0f} % ({100 * processor / budget:.0f} %)"])
     head = ["Row", "Seeds", *(stage.replace("_", " ") for stage in stages), "all stages", f"of {budget:g} minutes"]
     return markdown(head, body)
 
@@ -211,7 +211,7 @@ def _difference(test: PairedResult, sign: int) -> list[str]:
 
 
 def _points(value: float | None, *, signed: bool = False) -> str:
-    return NOTHING if value is None else f"{100 * value:{'+' if signed else ''}.1f}"
+    return NOTHING if value is None else f"{round(100 * value, 1) + 0.0:{'+' if signed else ''}.1f}"  # never -0.0
 
 
 def _share(value: float | None, *, signed: bool = False) -> str:
