@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,6 +57,7 @@ def examine(folder: Path | None = None) -> tuple[Check, ...]:
         _package("bitsandbytes", optional="4- and 8-bit language models need it", extra="gpu" if gpu else "cpu"),
         _mamba,
         _java,
+        *_java_parts(),
         _package("gradio", optional="the web page needs it", extra="web"),
         lambda: _disk(folder or Path()),
     ]
@@ -144,7 +146,9 @@ def _mamba() -> Check:
 
 
 def _java() -> Check:
-    java = shutil.which("java")
+    from llmrg.metrics.java_parts import java_parts
+
+    java = java_parts()[0].path
     if java is None:
         return Check(name="java", status="optional", found="none", advice="METEOR of the Java tool needs it")
     try:
@@ -152,8 +156,26 @@ def _java() -> Check:
         lines = (told.stderr or told.stdout).strip().splitlines()
     except (OSError, subprocess.TimeoutExpired) as error:
         return Check(name="java", status="optional", found=str(error), advice="METEOR of the Java tool needs it")
-    advice = "" if importlib.util.find_spec("pycocoevalcap") else _install("java")
-    return Check(name="java", status="ok", found=lines[0] if lines else java, advice=advice)
+    return Check(name="java", status="ok", found=lines[0] if lines else str(java))
+
+
+def _java_parts() -> list[Callable[[], Check]]:
+    """The Java programs of metrics, by the environment variables that name them."""
+    from llmrg.metrics.java_parts import JavaPart, java_parts
+
+    def check(part: JavaPart) -> Check:
+        if part.misled:
+            used = f"; {part.path} is used instead" if part.path else ""
+            found = f"set to {part.value}, which is not there{used}"
+            advice = f"correct {part.variable} or unset it; it names {part.purpose}"
+            return Check(name=part.variable, status="problem", found=found, advice=advice)
+        if part.path is None:
+            found = f"not set, and none found: {part.lack}"
+            return Check(name=part.variable, status="optional", found=found, advice=f"for {part.purpose}")
+        how = "set" if part.value else "not set"
+        return Check(name=part.variable, status="ok", found=f"{how}, {part.path} ({part.purpose})")
+
+    return [partial(check, part) for part in java_parts()]
 
 
 def _disk(folder: Path) -> Check:

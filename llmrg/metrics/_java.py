@@ -12,15 +12,37 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 from llmrg.errors import UserError
 
-__all__ = ["JavaMissingError", "find_jar", "find_java", "java_command", "one_line", "run_lines", "talk"]
+__all__ = [
+    "CORENLP_JAR",
+    "METEOR_JAR",
+    "Jar",
+    "JavaMissingError",
+    "find_jar",
+    "find_java",
+    "java_command",
+    "one_line",
+    "run_lines",
+    "talk",
+]
 
 # A comma as decimal sign would come back from a program that follows the user's locale.
 _LOCALE = ("-Duser.language=en", "-Duser.country=US", "-Dfile.encoding=UTF-8")
 _NOT_ONE_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+class Jar(NamedTuple):
+    """A jar: its place inside the package pycocoevalcap, and the environment variable that names another one."""
+
+    inside: str
+    variable: str
+
+
+METEOR_JAR = Jar("meteor/meteor-1.5.jar", "LLMRG_METEOR_JAR")
+CORENLP_JAR = Jar("tokenizer/stanford-corenlp-3.4.1.jar", "LLMRG_CORENLP_JAR")
 
 
 class JavaMissingError(UserError):

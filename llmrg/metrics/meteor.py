@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 
 from llmrg.errors import UserError
-from llmrg.metrics._java import JavaMissingError, find_jar, java_command, one_line, talk
+from llmrg.metrics._java import METEOR_JAR, JavaMissingError, find_jar, java_command, one_line, talk
 from llmrg.metrics.metric import Statistics, require_pairs
 
 __all__ = ["JavaMissingError", "Meteor"]
 
-_JAR = "meteor/meteor-1.5.jar"
-_VARIABLE = "LLMRG_METEOR_JAR"
 _COLUMNS = 23
 _STAGES = 4
 _ALPHA, _BETA, _GAMMA, _DELTA = 0.85, 0.2, 0.6, 0.75
@@ -51,7 +49,7 @@ class Meteor:
     on_tokens = True
 
     def __init__(self, *, language: str = "en", jar: str | Path | None = None, timeout: float = 120.0) -> None:
-        path = find_jar(_JAR, variable=_VARIABLE, given=jar)
+        path = find_jar(METEOR_JAR.inside, variable=METEOR_JAR.variable, given=jar)
         self._command = java_command("-jar", str(path), "-", "-", "-stdio", "-l", "en", "-norm")
         self._timeout = timeout
         self.settings = "meteor-1.5-jar,en,norm" + (",exact-match-only" if language == "zh" else "")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llmrg.metrics._java import find_jar, java_command, one_line, run_lines
+from llmrg.metrics._java import CORENLP_JAR, find_jar, java_command, one_line, run_lines
 from llmrg.metrics.ptb import PTB_LEFT_OUT
 
 __all__ = ["PTB_JAR_VERSION", "ptb_jar"]
 
 PTB_JAR_VERSION = "ptb-jar-3.4.1"
 
-_JAR = "tokenizer/stanford-corenlp-3.4.1.jar"
-_VARIABLE = "LLMRG_CORENLP_JAR"
 _SECONDS = 600.0
 
 
@@ -23,7 +21,7 @@ def ptb_jar(texts: Sequence[str]) -> list[list[str]]:
         UserError: Java or the jar (``LLMRG_CORENLP_JAR``, or the installed pycocoevalcap's) is not on this machine,
             or the program fails.
     """
-    jar = find_jar(_JAR, variable=_VARIABLE)
+    jar = find_jar(CORENLP_JAR.inside, variable=CORENLP_JAR.variable)
     command = java_command(
         "-cp", str(jar), "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase", "-encoding", "UTF-8"
     )

@@ -63,6 +63,22 @@ def test_a_full_disk_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "1.0 GB free" in check.found
 
 
+def test_programs_in_java_are_named_with_their_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LLMRG_METEOR_JAR", str(tmp_path / "gone.jar"))
+    monkeypatch.delenv("LLMRG_CORENLP_JAR", raising=False)
+    jar = tmp_path / "java"
+    jar.write_text("#!/bin/sh\n")
+    jar.chmod(0o755)
+    monkeypatch.setenv("LLMRG_JAVA", str(jar))
+    found = {check.name: check for check in (look() for look in doctor._java_parts())}
+    assert tuple(found) == ("LLMRG_JAVA", "LLMRG_METEOR_JAR", "LLMRG_CORENLP_JAR")
+    assert found["LLMRG_JAVA"].status == "ok" and str(jar) in found["LLMRG_JAVA"].found
+    assert found["LLMRG_METEOR_JAR"].status == "problem" and "gone.jar" in found["LLMRG_METEOR_JAR"].found
+    assert "METEOR" in found["LLMRG_METEOR_JAR"].advice
+    assert found["LLMRG_CORENLP_JAR"].status in ("ok", "optional")
+    assert "tokenizer" in found["LLMRG_CORENLP_JAR"].found + found["LLMRG_CORENLP_JAR"].advice
+
+
 def test_the_table_shows_everything(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     print_checks((Check(name="gradio", status="optional", found="not installed", advice="pip install -e '.[web]'"),))
