@@ -28,6 +28,7 @@ from llmrg.language.token_space import TokenSpace
 from llmrg.studies.batches import StudyBatch
 from llmrg.studies.study import Image, Study
 from llmrg.vision.features import VisualFeatures
+from llmrg.vision.selective_scan.cost import SCAN_COSTS, ScanCost
 
 __all__ = ["Rehearsal", "StepShape", "rehearse_encoder", "rehearse_step"]
 
@@ -123,6 +124,8 @@ class _Meter(TorchDispatchMode):
         options = dict(kwargs or {})
         result = func(*args, **options)
         packet = func._overloadpacket
+        if packet in SCAN_COSTS:
+            return self._count_scan(SCAN_COSTS[packet](*args), result)
         if packet in _ATTENTION:
             self.flops += _ATTENTION[packet](*args)
         elif packet in flop_registry:
@@ -135,6 +138,15 @@ class _Meter(TorchDispatchMode):
         if func._schema.is_mutable or any(value.untyped_storage()._cdata not in sources for value in made):
             self.operations += 1  # views and questions about shapes compute nothing
             self.traffic += sum(value.numel() * value.element_size() for value in (*read, *made))
+        return result
+
+    def _count_scan(self, cost: ScanCost, result: Any) -> Any:
+        self.flops += cost.flops
+        self.traffic += cost.traffic
+        self.operations += cost.operations
+        for value in result:
+            self.watch(value)
+        self.peak = max(self.peak, self.live + cost.workspace)
         return result
 
 
@@ -239,6 +251,8 @@ def _features(encoder: nn.Module, shape: StepShape) -> VisualFeatures:
     films = torch.zeros(shape.studies * shape.views, 1, shape.image_size, shape.image_size, dtype=torch.uint8)
     maps, class_tokens = backbone.look(films)
     _, height, width, depth = maps.shape
+    summary = getattr(backbone.trunk, "global_vectors", None)
+    vectors = None if summary is None else summary(maps)
     if backbone.positions is not None:
         maps = backbone.positions(maps, torch.ones(len(films), dtype=torch.long))
     tokens = maps.reshape(shape.studies, -1, depth)
@@ -249,6 +263,7 @@ def _features(encoder: nn.Module, shape: StepShape) -> VisualFeatures:
         pooled=tokens.mean(1),
         grid=(shape.views, height, width),
         view=torch.ones(tokens.shape[:2], dtype=torch.long),
+        global_vectors=None if vectors is None else vectors.view(shape.studies, shape.views, depth),
         class_tokens=None if class_tokens is None else class_tokens.view(shape.studies, shape.views, depth),
     )
 

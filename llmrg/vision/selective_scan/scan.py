@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
 
 import torch
@@ -74,11 +75,16 @@ def selective_scan(
             f"Unknown selective scan {implementation!r}", allowed=("auto", *IMPLEMENTATIONS), got=implementation
         )
     kind = torch.float64 if u.dtype == torch.float64 else torch.float32
-    with torch.autocast(u.device.type, enabled=False):
+    with _exactly(u.device.type):
         out = scan(*(tensor.to(kind) for tensor in (u, delta, a, b, c)))
         if skip is not None:
             out = torch.addcmul(out, u.to(kind), skip.to(kind))
     return out.to(u.dtype)
+
+
+def _exactly(device: str) -> AbstractContextManager[object]:
+    """Without autocast, where the device knows it (the meta device does not)."""
+    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
 
 
 def _check_shapes(u: Tensor, delta: Tensor, a: Tensor, b: Tensor, c: Tensor, skip: Tensor | None) -> None:

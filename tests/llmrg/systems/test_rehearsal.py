@@ -10,10 +10,21 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from llmrg.config import load_config
+from llmrg.evidence.encoder import EncoderConfig, build_encoder
+from llmrg.evidence.settings import DiseaseQueriesConfig
 from llmrg.language.embedded import EmbeddedModelConfig
 from llmrg.systems.plan import count_parts, embedded_dimensions, planned_system
-from llmrg.systems.rehearsal import Rehearsal, StepShape, _Meter, rehearse_encoder, rehearse_step
+from llmrg.systems.rehearsal import (
+    Rehearsal,
+    StepShape,
+    _features,
+    _Meter,
+    _rehearsing,
+    rehearse_encoder,
+    rehearse_step,
+)
 from llmrg.training.settings import TrainConfig
+from llmrg.vision.settings import BackboneConfig
 
 Rehearse = Callable[..., Rehearsal]
 LARGE = EmbeddedModelConfig(hidden_size=128, layers=6, intermediate_size=512, vocabulary_size=512)
@@ -120,3 +131,52 @@ def test_the_encoder_alone(tiny_run: Any) -> None:
         found[learn] = rehearse_encoder(system["encoder"].requires_grad_(True), shape, learn=learn)
     assert 2.5 < found[True].flops / found[False].flops < 3.2
     assert found[True].activations > 2 * found[False].activations
+
+
+MAMBA = {
+    "arm_base": {"width": 48, "depth": 2, "patch": 8},
+    "vmamba_base": {"width": 16, "depths": [1, 1]},
+}
+
+
+@pytest.mark.parametrize("architecture", list(MAMBA))
+def test_a_mamba_trunk_is_rehearsed_as_it_runs(architecture: str) -> None:
+    """Shapes of all features, and what the real forward pass keeps for the gradients."""
+    size, studies, views = 64, 3, 2
+    config = EncoderConfig(
+        vision=BackboneConfig(architecture=architecture, channels=1, options=MAMBA[architecture]),
+        queries=DiseaseQueriesConfig(heads=2),
+        vocabulary="ped_xray",
+        image_size=size,
+    )
+    shape = StepShape(
+        studies=studies, views=views, image_size=size, prompt_tokens=0, report_tokens=0, bf16=False, tune_vision=True
+    )
+    encoder = build_encoder(config).train()
+    pixels = torch.zeros(studies, views, 1, size, size, dtype=torch.uint8)
+    kept: dict[int, int] = {}
+    own = {tensor.untyped_storage()._cdata for tensor in (*encoder.parameters(), *encoder.buffers())}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in own:
+            kept[storage._cdata] = storage.nbytes()
+            held.append(storage)  # so that no other takes its place in memory
+        return tensor
+
+    held: list[torch.UntypedStorage] = []
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        real = encoder.backbone(pixels, torch.ones(studies, views, dtype=torch.bool))
+        encoder.answers(real)
+    with _rehearsing(planned := build_encoder(config), {}):
+        fake = _features(planned, shape)
+    for field in ("tokens", "mask", "pooled", "view", "global_vectors", "class_tokens"):
+        expected, found = getattr(real, field), getattr(fake, field)
+        assert (expected is None) == (found is None), field
+        if expected is not None:
+            assert found.shape == expected.shape, field
+            assert found.dtype == expected.dtype, field
+    assert (real.global_vectors is None) != (real.class_tokens is None)
+    found = rehearse_encoder(build_encoder(config), shape, learn=True)
+    saved = sum(kept.values())
+    assert saved < found.activations < 2 * saved  # and what the fullest moment needs beside
