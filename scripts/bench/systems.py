@@ -19,6 +19,10 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+sys.path.insert(
+    0, str(Path(__file__).resolve().parents[2])
+)  # this very tree, wherever llmrg is installed
+
 from comparison.benchmarks import make_benchmarks
 from comparison.estimates import describe_plan
 from comparison.jobs import Job, Plan
@@ -31,7 +35,7 @@ from comparison.times import Times
 from llmrg.console import run_command
 from llmrg.errors import UserError
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = Path("configs/comparison")
 RESULTS = Path("docs/results.md")
 

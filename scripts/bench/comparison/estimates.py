@@ -7,6 +7,7 @@ from statistics import mean
 
 from comparison.jobs import Job, Plan
 from comparison.protocol import Protocol
+from comparison.runner import open_jobs
 from comparison.times import Times
 
 __all__ = ["describe_plan", "estimate"]
@@ -24,7 +25,7 @@ def estimate(job: Job, times: Times) -> float:
 
 def describe_plan(made: Plan, times: Times, protocol: Protocol, side_by_side: int) -> str:
     """The commands that are not done, and hours."""
-    waiting = [job for job in made.jobs.values() if not job.done(times)]
+    waiting = [made.jobs[key] for key in open_jobs(made.jobs, times)]
     lines = [f"{shlex.join(['llmrg', *job.arguments])}  # {job.key}" for job in waiting]
     minutes = sum(estimate(job, times) for job in waiting)
     lines.append(

@@ -73,10 +73,10 @@ def render(protocol: Protocol, made: Plan, times: Times, folder: Path, *, comman
 def spent_by(one: Trained, made: Plan, times: Times) -> Spent | None:
     """Seconds of each stage of a training, shared ones in full; None while it is not finished."""
     found = {}
+    if not made.jobs[one.jobs["train"]].done(times):
+        return None
     for stage, key in one.jobs.items():
         job = made.jobs[key]
-        if not job.done(times):
-            return None
         found[stage] = times.seconds(job.key, job.fingerprint, resumed=job.resumes)
     return found
 

@@ -19,7 +19,7 @@ from comparison.jobs import Job
 from comparison.times import Attempt, Times, stopped
 from llmrg.artefacts import COMPLETE, MANIFEST, atomic_directory, is_complete
 
-__all__ = ["Finished", "Outcome", "Processes", "run_jobs"]
+__all__ = ["Finished", "Outcome", "Processes", "open_jobs", "run_jobs"]
 
 PATIENCE_SECONDS = 90.0
 """How long stopped commands may take to save what they have."""
@@ -62,7 +62,12 @@ class Processes:
     def run(self, command: Sequence[str], log: Path) -> Finished:
         """Run a command to its end, its output appended to ``log``."""
         log.parent.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+        environment = {
+            **os.environ,
+            **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+            "TOKENIZERS_PARALLELISM": "false",
+            "PYTHONPATH": os.pathsep.join([str(Path.cwd()), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        }
         began = time.monotonic()
         with log.open("ab") as output:
             with self._lock:
@@ -119,11 +124,8 @@ def run_jobs(
         tell: is given a line at each beginning and end.
         commit: of the working tree, for the record.
     """
-    outcome = Outcome()
-    for job in jobs.values():
-        if job.done(times) and all(need in outcome.done for need in job.needs):
-            outcome.done.append(job.key)
-    waiting = [key for key in jobs if key not in outcome.done]
+    waiting = open_jobs(jobs, times)
+    outcome = Outcome(done=[key for key in jobs if key not in waiting])
     total, changed = len(jobs), threading.Condition()
     stop_now = threading.Event()
 
@@ -184,6 +186,18 @@ def run_jobs(
             signal.signal(number, handler)
     outcome.left += waiting
     return outcome
+
+
+def open_jobs(jobs: Mapping[str, Job], times: Times) -> list[str]:
+    """The jobs to do, in order: results that are not there, and of what comes before them whatever they need."""
+    before_others = {need for job in jobs.values() for need in job.needs}
+    wanted = {key for key in jobs if key not in before_others}
+    for key in reversed(jobs):
+        if key in wanted and jobs[key].done(times):
+            wanted.discard(key)
+        elif key in wanted:
+            wanted.update(jobs[key].needs)
+    return [key for key in jobs if key in wanted]
 
 
 def _wait(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 import threading
@@ -133,6 +134,10 @@ def test_a_failure_is_named_the_rest_goes_on_and_nothing_is_done_twice(tmp_path:
     assert all(pair == (60.0, 30.0) for pair in spent.values())  # the failed attempt does not count
     assert spent["language_model"] == (spent_by(other, made, times) or {})["language_model"]
     assert run(made.jobs, tmp_path)[1].called == []
+    shutil.rmtree(tmp_path / "stages")  # nobody needs what led to finished work
+    assert run(made.jobs, tmp_path)[1].called == []
+    (tmp_path / "predictions" / "zh-1" / "llmrg" / "shifted.jsonl").unlink()
+    assert run(made.jobs, tmp_path)[1].called == ["zh-1/llmrg/generate-shifted"]
 
 
 def test_a_stopped_training_resumes_and_both_parts_count(tmp_path: Path) -> None:
