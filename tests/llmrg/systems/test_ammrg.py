@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from llmrg.config import load_config
+from llmrg.evidence.encoder import build_encoder
+from llmrg.systems.build import encoder_config
 from llmrg.systems.plan import count_parts, find_dimensions, planned_system
+from llmrg.systems.rehearsal import StepShape, rehearse_encoder
 from llmrg.training.settings import TrainConfig
 
 
@@ -57,6 +61,26 @@ def test_the_parts_have_the_published_sizes(repository: Path, setting: str) -> N
         plan.parts[part].trainable
         for part in ("vision", "patches", "disease_queries", "visual_memory", "report_memory")
     )
+
+
+def test_plans_count_what_a_qformer_computes(repository: Path) -> None:
+    queries = "system.evidence.disease_queries"
+    shape = StepShape(
+        studies=3, views=2, image_size=128, prompt_tokens=0, report_tokens=0, bf16=False, tune_vision=True
+    )
+
+    def operations(layers: int) -> int:
+        own = [f"{queries}.head=qformer", f"{queries}.qformer={{layers: {layers}, width: 32, inner_width: 48}}"]
+        config = load_config(TrainConfig, repository / "configs" / "quickstart" / "ammrg.yaml", own)
+        with torch.device("meta"):
+            encoder = build_encoder(encoder_config(config.system, config.data))
+        return rehearse_encoder(encoder, shape, learn=True).flops
+
+    asked, width, inner, places, visual = 12, 32, 48, 2 * 8 * 8, 128
+    every = 4 * asked * width**2 + 2 * asked**2 * width + 2 * asked * width * inner
+    looking = 2 * asked * width**2 + 2 * places * width * visual + 2 * asked * places * width
+    forward = 2 * shape.studies * (2 * every + looking)
+    assert operations(4) - operations(2) == 3 * forward  # a backward pass computes twice as much
 
 
 def test_what_the_published_stages_ask_for(repository: Path) -> None:
