@@ -27,7 +27,7 @@ check "ruff" ruff check .
 check "ruff format" ruff format --check .
 check "mypy" mypy
 check "import-linter" lint-imports
-check "pytest" env OMP_NUM_THREADS=1 pytest -n "${LLMRG_TEST_WORKERS:-auto}" --dist loadfile --no-loadscope-reorder "$@"
+check "pytest" env OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= pytest -n "${LLMRG_TEST_WORKERS:-auto}" --dist loadfile --no-loadscope-reorder "$@"
 
 if [ ${#failed[@]} -gt 0 ]; then fail "failed: ${failed[*]}"; fi
 say "All checks passed."
