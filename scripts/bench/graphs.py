@@ -16,47 +16,16 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
+from phantom_reports import phantom_reports
 
 from llmrg.findings.graphs.extractor import RuleExtractor
 from llmrg.findings.graphs.graph import Entity, Relation, ReportGraph
 from llmrg.findings.graphs.keywords import keyword_pairs
-from llmrg.findings.vocabulary import get_vocabulary
-from llmrg.studies.phantoms.truth import FindingTruth, PhantomTruth
-from llmrg.studies.phantoms.wording import write_report
 
 LANGUAGES: tuple[Literal["zh", "en"], ...] = ("zh", "en")
 PHANTOMS = 4000
 RUNS = 3
 Facts = dict[str, set[object]]
-
-
-def phantoms(language: Literal["zh", "en"], count: int) -> list[str]:
-    """Reports of phantoms with random findings, all different."""
-    rng = np.random.default_rng(0)
-    findings = get_vocabulary("ped_xray").findings
-    reports: dict[str, None] = {}
-    while len(reports) < count:
-        drawn = [findings[index] for index in rng.permutation(len(findings))[: int(rng.integers(0, 6))]]
-        truth = PhantomTruth(
-            study_id="s",
-            patient_id="p",
-            split="test",
-            age_group="adult",
-            age=60.0,
-            sex="female",
-            findings=tuple(
-                FindingTruth(
-                    observation=finding.observation,
-                    side=("left", "right")[int(rng.integers(2))] if finding.sided else None,
-                    severity=("mild", "moderate", "severe")[int(rng.integers(3))],
-                )
-                for finding in drawn
-            ),
-        )
-        report = write_report(truth, language=language, rng=rng, shifted=bool(rng.integers(2)))
-        reports["\n".join(report.values())] = None
-    return list(reports)
 
 
 def speed(texts: list[str], language: Literal["zh", "en"]) -> dict[str, float]:
@@ -113,7 +82,7 @@ def main() -> None:
     arguments = parser.parse_args()
     figures: dict[str, dict[str, float]] = {}
     for language in LANGUAGES:
-        texts = phantoms(language, PHANTOMS)
+        texts = phantom_reports(language, PHANTOMS)
         figures[f"speed, {language}"] = {"reports": len(texts), **speed(texts, language)}
     for language in LANGUAGES:
         lines = (arguments.sentences / f"{language}.jsonl").read_text(encoding="utf-8").splitlines()

@@ -20,26 +20,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from coded_reports import CLASSES, classes_of, confusion, f1, sentences, stated
+
 from llmrg.findings.labeler import get_labeler
 from llmrg.findings.mention import Mention
 from llmrg.findings.vocabulary import get_vocabulary
 
-PROBLEMS = {
-    "Cardiomegaly": "Cardiomegaly",
-    "Pleural Effusion": "Pleural Effusion",
-    "Pneumothorax": "Pneumothorax",
-    "Pulmonary Atelectasis": "Atelectasis",
-    "Pulmonary Edema": "Edema",
-    "Consolidation": "Consolidation",
-    "Pneumonia": "Pneumonia",
-    "Opacity": "Lung Opacity",
-    "Infiltrate": "Lung Opacity",
-    "Airspace Disease": "Lung Opacity",
-    "Nodule": "Lung Lesion",
-    "Mass": "Lung Lesion",
-    "Fractures, Bone": "Fracture",
-}
-CLASSES = tuple(sorted(set(PROBLEMS.values())))
 # Main headings of the coding (column MeSH) for observations of the wider vocabulary.
 WIDER = {
     "emphysema": r"(?i)emphysema|obstructive",
@@ -125,32 +111,16 @@ def report(row: Mapping[str, str]) -> str:
     return f"{row['findings']}\n{row['impression']}"
 
 
-def coded(row: Mapping[str, str]) -> set[str]:
-    """Classes that the coders gave."""
-    return {PROBLEMS[problem.strip()] for problem in row["Problems"].split(";") if problem.strip() in PROBLEMS}
-
-
-def count(rows: Iterable[Mapping[str, str]], stated: Callable[[str], set[str]]) -> dict[str, Counter[str]]:
-    """True and false positives and misses of each class."""
-    counts = {name: Counter[str]() for name in CLASSES}
-    for row in rows:
-        true, found = coded(row), stated(report(row))
-        for name in CLASSES:
-            counts[name][("tn", "fn", "fp", "tp")[2 * (name in found) + (name in true)]] += 1
-    return counts
-
-
-def f1(*counts: Counter[str]) -> float:
-    """Micro-averaged F1."""
-    total = sum(counts, Counter[str]())
-    return 2 * total["tp"] / max(1, 2 * total["tp"] + total["fp"] + total["fn"])
+def coded(rows: Iterable[Mapping[str, str]]) -> list[tuple[str, set[str]]]:
+    """Reports with the classes that the coders gave."""
+    return [(report(row), classes_of(row["Problems"])) for row in rows]
 
 
 def causes(rows: Iterable[Mapping[str, str]], label: Callable[[str], Mapping[str, Mention]]) -> Counter[str]:
     """Disagreements by cause."""
     found: Counter[str] = Counter()
     for row in rows:
-        mentions, true = label(report(row)), coded(row)
+        mentions, true = label(report(row)), classes_of(row["Problems"])
         for name in CLASSES:
             mention = mentions.get(name)
             if mention is not None and mention.polarity != "negative" and name not in true:
@@ -167,7 +137,7 @@ def hedges(rows: Iterable[Mapping[str, str]], label: Callable[[str], Mapping[str
     for row in rows:
         unsure = {name for name, mention in label(report(row)).items() if mention.polarity == "uncertain"}
         total.update(unsure.intersection(CLASSES))
-        counted.update(unsure & coded(row))
+        counted.update(unsure & classes_of(row["Problems"]))
     return {name: f"{counted[name]}/{total[name]}" for name in total}
 
 
@@ -182,20 +152,6 @@ def speed(texts: list[str], vocabulary: str) -> dict[str, float]:
     return figures
 
 
-def sentences(path: Path) -> dict[str, float]:
-    """Micro-F1 over class and polarity, and the share of sentences right to side and degree."""
-    labeler = get_labeler(get_vocabulary("chexpert14"), "en")
-    values = {"positive": 1, "negative": 0, "uncertain": -1}
-    counts: Counter[str] = Counter()
-    for line in path.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        said = {name: [values[m.polarity], m.side, m.severity] for name, m in labeler.label(row["text"]).items()}
-        true, found = ({(name, value[0]) for name, value in labels.items()} for labels in (row["labels"], said))
-        counts.update(tp=len(true & found), fp=len(found - true), fn=len(true - found), n=1)
-        counts["exact"] += said == row["labels"]
-    return {"f1": f1(counts), "exact": counts["exact"] / counts["n"], "n": counts["n"]}
-
-
 def measure(data: Path) -> dict[str, object]:
     """All figures."""
     annotation = json.loads((data / "iu_xray" / "annotation.json").read_text(encoding="utf-8"))
@@ -208,14 +164,9 @@ def measure(data: Path) -> dict[str, object]:
     label = get_labeler(get_vocabulary("chexpert14"), "en").label
     wider = get_labeler(get_vocabulary("radiograph"), "en").label
 
-    def stated(text: str) -> set[str]:
-        return {name for name, mention in label(text).items() if mention.polarity != "negative"}
-
-    def certain(text: str) -> set[str]:
-        return {name for name, mention in label(text).items() if mention.polarity == "positive"}
-
     for half, part in (("even", [r for r in rows if is_even(r)]), ("odd", [r for r in rows if not is_even(r)])):
-        counts = count(part, stated)
+        pairs = coded(part)
+        counts = confusion(pairs, lambda text: stated(text, "en"))
         found = causes(part, label)
         agreed = sum(counts.values(), Counter[str]())
         other = found["other, said by the labeler alone"] + found["said by the coders alone"]
@@ -223,8 +174,8 @@ def measure(data: Path) -> dict[str, object]:
             "rows": len(part),
             "classes": {name: {**counts[name], "f1": f1(counts[name])} for name in CLASSES},
             "micro": f1(*counts.values()),
-            "certain only": f1(*count(part, certain).values()),
-            "keywords": f1(*count(part, Keywords().stated).values()),
+            "certain only": f1(*confusion(pairs, lambda text: stated(text, "en", unsure=False)).values()),
+            "keywords": f1(*confusion(pairs, Keywords().stated).values()),
             "causes": dict(found.most_common()),
             "hedged statements that were coded": hedges(part, label),
             "micro without conventions and hedges": 2 * agreed["tp"] / (2 * agreed["tp"] + other),
@@ -255,7 +206,8 @@ def main() -> None:
     arguments = parser.parse_args()
     figures = measure(arguments.data)
     if arguments.sentences:
-        figures["sentences"] = sentences(arguments.sentences)
+        found = sentences(arguments.sentences, "en")
+        figures["sentences"] = {name: found[name] for name in ("f1", "exact", "n")}
     if arguments.json:
         print(json.dumps(figures, indent=2))
         return
