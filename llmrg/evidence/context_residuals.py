@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -15,35 +14,32 @@ from llmrg.evidence.context_settings import ResolvedContext
 from llmrg.evidence.context_words import lay_out, wrapping
 from llmrg.evidence.memory_bank import MemoryBank
 from llmrg.evidence.study_retrieval import Retrieved, StudyRetrieval
+from llmrg.evidence.trunk_retrieval import TrunkRetrieval
 from llmrg.language.token_space import TokenSpace
 from llmrg.studies.batches import StudyBatch
 from llmrg.vision.backbone import Backbone
 from llmrg.vision.features import VisualFeatures
+from retrieval_index import Record
 
 __all__ = ["ContextResiduals", "global_vectors", "needs_vectors"]
 
 
-def global_vectors(backbone: Backbone, features: VisualFeatures) -> Tensor:
+def global_vectors(features: VisualFeatures) -> Tensor:
     """Return the global vector of every study: the last norm of the trunk, then the mean over places and views.
 
-    It is made of the features that the trunk has given already; the blocks do not run again.
+    Most trunks give features behind their last norm, whose mean it is; one that does not gives vectors of its own.
 
     Args:
-        backbone: the trunk. Most give features behind their last norm; one that does not has ``global_vectors``.
         features: of the films.
 
     Returns:
         [B, D].
     """
-    own = getattr(backbone.trunk, "global_vectors", None)
-    if own is None:
+    found = features.global_vectors
+    if found is None:
         return features.pooled
-    views, height, width = features.grid
-    maps = features.tokens.unflatten(1, (views, height, width))
-    exists = features.mask.view(len(maps), views, -1)[:, :, 0]
-    found = maps.new_zeros(len(maps), views, maps.shape[-1])
-    found[exists] = own(maps[exists]).to(found.dtype)
-    return found.sum(1) / exists.sum(1, keepdim=True).clamp(min=1)
+    exists = features.mask.view(*found.shape[:2], -1)[:, :, :1]
+    return (found * exists).sum(1) / exists.sum(1).clamp(min=1)
 
 
 def needs_vectors(backbone: Backbone, context: ResolvedContext, *, tuned: bool) -> bool:
@@ -62,7 +58,7 @@ class ContextResiduals(nn.Module):
 
     Context studies come from the training split alone and are never of the query's own patient. Their global vectors
     are encoded beforehand (:meth:`remember`): once where the trunk is frozen, otherwise once an epoch and before every
-    evaluation, without gradient.
+    evaluation, without gradient. Every query costs one pass of the trunk.
 
     A token is the difference of the query's and a context study's global vector, taken before or after the projection
     that the patches go through. In the setting ``faithful`` (and after the projection) the embedded words around the
@@ -78,7 +74,8 @@ class ContextResiduals(nn.Module):
         projection: linear map into the token space, which the patches share.
         context: mode and setting.
         scale: root mean square of the decoder's word embeddings.
-        retrieval: finds the studies of each query, in the mode ``similarity``.
+        retrieval: finds the studies of each query, in the mode ``similarity``: by the index where the trunk is that of
+            its encoder, among the vectors kept here (:class:`TrunkRetrieval`) where it learns.
         tuned: the trunk learns, so that the vectors grow old.
 
     Raises:
@@ -96,7 +93,7 @@ class ContextResiduals(nn.Module):
         projection: nn.Linear,
         context: ResolvedContext,
         scale: float,
-        retrieval: StudyRetrieval | None = None,
+        retrieval: StudyRetrieval | TrunkRetrieval | None = None,
         tuned: bool = False,
     ) -> None:
         super().__init__()
@@ -106,7 +103,6 @@ class ContextResiduals(nn.Module):
         self.patterns = bank.patterns
         self.tuned = tuned
         self.own_vectors = needs_vectors(backbone, context, tuned=tuned)
-        self._global = partial(global_vectors, backbone)
         known = bank.vectors.shape[1] == backbone.width
         vectors = bank.vectors.float() if known else torch.full((len(bank.patterns), backbone.width), torch.nan)
         self.register_buffer("vectors", vectors.clone(), persistent=self.own_vectors)
@@ -150,7 +146,7 @@ class ContextResiduals(nn.Module):
     @torch.no_grad()
     def encode(self, features: VisualFeatures) -> Tensor:
         """Return what :meth:`remember` takes of context studies, [B, D]."""
-        return self._global(features).float()
+        return global_vectors(features).float()
 
     def forward(
         self,
@@ -162,16 +158,22 @@ class ContextResiduals(nn.Module):
         with_records: bool = False,
     ) -> Evidence:
         """Give the tokens of ``pairs`` negative and positive studies in turn, masked where there are too few."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.context.faithful):
+            query = global_vectors(features)
         retrieved = None
         if self.retrieval is None:
             rows = self._drawn(batch)
         else:
             probabilities = earlier["disease_queries"].state["probabilities"][..., 0]
-            retrieved = self.retrieval.retrieve(batch, features, probabilities)
-            rows = self._of_index(retrieved.rows)
+            if isinstance(self.retrieval, TrunkRetrieval):
+                retrieved = self.retrieval.retrieve(batch.studies, query, self.vectors, probabilities)
+                rows = _in_turn(retrieved.rows)
+            else:
+                retrieved = self.retrieval.retrieve(batch, features, probabilities)
+                rows = self._of_index(retrieved.rows, self.retrieval.records_of_rows)
         valid = (rows >= 0) & ~self.vectors[rows.clamp(min=0)].isnan().any(-1)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.context.faithful):
-            tokens, mask = self._tokens(self._global(features), rows, valid, batch, space)
+            tokens, mask = self._tokens(query, rows, valid, batch, space)
         records = self._records(rows, valid, retrieved) if with_records else []
         return Evidence(kind=self.kind, embeddings=tokens, mask=mask, records=records)
 
@@ -211,11 +213,8 @@ class ContextResiduals(nn.Module):
         other = self.patterns[row].patient_id
         return patient in (other, other.partition(":")[2])
 
-    def _of_index(self, rows: Tensor) -> Tensor:
+    def _of_index(self, rows: Tensor, records: Sequence[Record]) -> Tensor:
         """Rows of the bank for rows of the index, positives first, as negative and positive in turn [B, 2P]."""
-        if self.retrieval is None:
-            raise ValueError("nothing was retrieved")
-        records = self.retrieval.records_of_rows
         named = [
             [-1 if row < 0 else self._row_of.get((records[row].id, records[row].patient), -1) for row in line]
             for line in rows.tolist()

@@ -14,7 +14,7 @@ from llmrg.evidence.encoder import StudyEncoder, retrieval_vectors
 from llmrg.studies.batches import StudyBatch
 from llmrg.vision.features import VisualFeatures
 
-__all__ = ["Retrieved", "StudyRetrieval", "choose_context", "rows_of"]
+__all__ = ["Retrieved", "StudyRetrieval", "choose_by_findings", "choose_context", "rows_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +24,8 @@ class Retrieved:
     Legend: B studies, P positives, N negatives, D width of pooled vectors.
 
     Args:
-        pooled: [B, D] vectors of the queries, by the encoder of the index.
-        rows: [B, P + N] of the index, positives first; -1 where too few could be retrieved.
+        pooled: [B, D] vectors of the queries, in the space that was searched.
+        rows: [B, P + N] of the studies searched, positives first; -1 where too few could be retrieved.
         similarity: [B, P + N], of the retrieval vectors.
         agreement: [B, P + N], Jaccard index of the findings.
     """
@@ -63,6 +63,41 @@ def _first_by(score: Tensor, nearest: Tensor, valid: Tensor, count: int) -> Tens
     columns = nearest.gather(1, ranked.argsort(dim=1, descending=True, stable=True))[:, :count]
     columns = columns.masked_fill(~valid.gather(1, columns), -1)
     return functional.pad(columns, (0, count - columns.shape[1]), value=-1)
+
+
+def choose_by_findings(
+    *,
+    pooled: Tensor,
+    rows: Tensor,
+    similarity: Tensor,
+    stated: Tensor,
+    predicted: Tensor,
+    positives: int,
+    negatives: int,
+) -> Retrieved:
+    """Choose by how well the findings that candidates state agree with those predicted (:func:`choose_context`).
+
+    Args:
+        pooled: [B, D] vectors of the queries.
+        rows: [B, C] of the candidates; -1 where there are too few.
+        similarity: [B, C].
+        stated: [B, C, F] bool, findings of the candidates.
+        predicted: [B, F] bool, findings of the queries.
+        positives: how many that agree most.
+        negatives: how many that agree least.
+    """
+    predicted = predicted.unsqueeze(1)
+    shared = (stated & predicted).sum(-1).float()
+    either = (stated | predicted).sum(-1).float()
+    agreement = torch.where(either > 0, shared / either.clamp(min=1), torch.ones_like(either))
+    columns = choose_context(agreement, similarity, rows >= 0, positives=positives, negatives=negatives)
+    place = columns.clamp(min=0)
+    return Retrieved(
+        pooled=pooled,
+        rows=rows.gather(1, place).masked_fill(columns < 0, -1),
+        similarity=similarity.gather(1, place),
+        agreement=agreement.gather(1, place),
+    )
 
 
 class StudyRetrieval(nn.Module):
@@ -123,18 +158,14 @@ class StudyRetrieval(nn.Module):
             probabilities: [B, F], of the findings.
         """
         pooled, rows, similarity = self._neighbours(batch, features)
-        predicted = (probabilities.detach() >= self.threshold).unsqueeze(1)
-        stated = self.labels[rows.clamp(min=0)]
-        shared = (stated & predicted).sum(-1).float()
-        either = (stated | predicted).sum(-1).float()
-        agreement = torch.where(either > 0, shared / either.clamp(min=1), torch.ones_like(either))
-        columns = choose_context(agreement, similarity, rows >= 0, positives=self.positives, negatives=self.negatives)
-        place = columns.clamp(min=0)
-        return Retrieved(
+        return choose_by_findings(
             pooled=pooled,
-            rows=rows.gather(1, place).masked_fill(columns < 0, -1),
-            similarity=similarity.gather(1, place),
-            agreement=agreement.gather(1, place),
+            rows=rows,
+            similarity=similarity,
+            stated=self.labels[rows.clamp(min=0)],
+            predicted=probabilities.detach() >= self.threshold,
+            positives=self.positives,
+            negatives=self.negatives,
         )
 
     @torch.no_grad()

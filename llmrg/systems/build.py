@@ -174,7 +174,8 @@ def build_sources(
     width = encoder.backbone.width
     answered = width if encoder.queries is None else encoder.queries.width
     sources: list[EvidenceSource] = []
-    index_encoder = copy.deepcopy(encoder) if config.tune_vision and config.searches else encoder
+    copied = config.tune_vision and "retrieved_context" in config.evidence.sources
+    index_encoder = copy.deepcopy(encoder) if copied else encoder
     for kind in config.evidence.sources:
         if kind == "patches":
             sources.append(_patches(config.evidence.patches, encoder, size=size, scale=scale))
@@ -241,7 +242,6 @@ def build_sources(
                     encoder,
                     bank=context,
                     store=store,
-                    index_encoder=index_encoder,
                     projection=shown.projection.linear if shown is not None else nn.Linear(width, size),
                     scale=scale,
                 )

@@ -20,6 +20,7 @@ from llmrg.evidence.context_store import ContextStore
 from llmrg.evidence.encoder import StudyEncoder
 from llmrg.evidence.memory_bank import MemoryBank, Pattern
 from llmrg.evidence.study_retrieval import StudyRetrieval
+from llmrg.evidence.trunk_retrieval import TrunkRetrieval
 from llmrg.systems.settings import SystemConfig
 
 if TYPE_CHECKING:
@@ -103,7 +104,6 @@ def build_context_source(
     *,
     bank: MemoryBank | None,
     store: ContextStore | None,
-    index_encoder: StudyEncoder,
     projection: nn.Linear,
     scale: float,
 ) -> ContextResiduals:
@@ -111,10 +111,9 @@ def build_context_source(
 
     Args:
         config: the system.
-        encoder: its own trunk.
+        encoder: its own trunk, which is that of the index where it is not tuned.
         bank: the context studies of a ``context`` artefact; None takes the indexed studies.
         store: the index, where every query has studies of its own.
-        index_encoder: the frozen encoder of the index; the system's own where that is not tuned.
         projection: into the token space, shared with the patches.
         scale: root mean square of the decoder's word embeddings.
 
@@ -124,23 +123,34 @@ def build_context_source(
     context = context_of(config)
     if context is None:
         raise ValueError("the system has no context residuals")
-    retrieval = None
+    retrieval: StudyRetrieval | TrunkRetrieval | None = None
     if context.searches:
         if store is None:
             raise ValueError("context residuals by similarity need a store")
-        pairs = context.config.pairs
-        retrieval = StudyRetrieval(
-            store=store,
-            encoder=index_encoder,
-            shared=index_encoder is encoder,
-            candidates=context.config.candidates,
-            positives=pairs,
-            negatives=pairs,
-            threshold=context.config.threshold,
-        )
         if bank is None:
             own = needs_vectors(encoder.backbone, context, tuned=config.tune_vision)
             bank = indexed_studies(store, with_vectors=not own)
+        pairs, candidates = context.config.pairs, context.config.candidates
+        threshold = context.config.threshold
+        if config.tune_vision:
+            retrieval = TrunkRetrieval(
+                store=store,
+                patterns=bank.patterns,
+                candidates=candidates,
+                positives=pairs,
+                negatives=pairs,
+                threshold=threshold,
+            )
+        else:
+            retrieval = StudyRetrieval(
+                store=store,
+                encoder=encoder,
+                shared=True,
+                candidates=candidates,
+                positives=pairs,
+                negatives=pairs,
+                threshold=threshold,
+            )
     if bank is None:
         raise ValueError("context residuals need a bank")
     return ContextResiduals(

@@ -7,18 +7,24 @@ from dataclasses import replace
 from typing import Any, cast
 
 import torch
+from torch import Tensor, distributed
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from llmrg.errors import TooManyBadStudiesError
 from llmrg.evidence.context_residuals import ContextResiduals
 from llmrg.studies.batches import StudyBatch
 from llmrg.studies.dataset import StudyDataset, collate_studies
 from llmrg.studies.study_table import StudyTable, study_column
 from llmrg.systems.context import SOURCE
 from llmrg.systems.report_generator import ReportGenerator
-from llmrg.training.encoding import readable_batches
+from llmrg.training.encoding import MEND, readable_batches
 from llmrg.training.material import TrainingMaterial
+from llmrg.training.processes import world_size
 
 __all__ = ["ContextEncoding"]
+
+_ROWS = 1 << 16
+"""Rows that processes exchange at once."""
 
 
 class ContextEncoding(TrainerCallback):
@@ -26,7 +32,8 @@ class ContextEncoding(TrainerCallback):
 
     Where the trunk is tuned, they are encoded at the beginning of every epoch, and before every evaluation, so that the
     reports that a checkpoint is chosen by are those that it will write. They are part of checkpoints; an epoch that is
-    gone on with in its middle keeps those it had. Every process encodes all of them.
+    gone on with in its middle keeps those it had. The processes of a training share the work: each encodes its part,
+    and all have the vectors of all.
 
     Args:
         material: the training studies.
@@ -67,20 +74,45 @@ class ContextEncoding(TrainerCallback):
         backbone = system.encoder.backbone
         was_training = backbone.training
         backbone.eval()
-        found: dict[str, torch.Tensor] = {}
+        found = torch.zeros(len(dataset), source.vectors.shape[1])
+        read = torch.zeros(len(dataset))
         try:
-            tolerated = self._material.data.tolerated_bad(len(dataset))
-            for places, samples in readable_batches(dataset, self._batch_size, tolerated=tolerated):
-                batch = collate_studies(samples).to(system.device)
-                if source.context.faithful:
-                    batch = _first_film(batch)
-                features = backbone(batch.pixels, batch.view_mask, batch.views)
-                names = [self._names[place] for place in places]
-                found |= dict(zip(names, source.encode(features), strict=True))
+            self._fill(found, read, system, source, dataset)
         finally:
             backbone.train(was_training)
-        nothing = torch.full_like(source.vectors[0], torch.nan)
-        source.remember(torch.stack([found.get(pattern.study_id, nothing) for pattern in source.patterns]))
+        _share(found, system.device)
+        _share(read, system.device)
+        tolerated = self._material.data.tolerated_bad(len(dataset))
+        bad = len(dataset) - int(read.sum())
+        if bad > tolerated:
+            raise TooManyBadStudiesError(f"{bad} of {len(dataset)} context studies cannot be read", next_step=MEND)
+        found[read == 0] = torch.nan
+        row_of = {name: row for row, name in enumerate(self._names)}
+        nothing = torch.full_like(source.vectors[:1], torch.nan, device="cpu")
+        rows = [row_of.get(pattern.study_id, -1) for pattern in source.patterns]
+        source.remember(torch.cat([found, nothing])[rows])
+
+    def _fill(
+        self, found: Tensor, read: Tensor, system: ReportGenerator, source: ContextResiduals, dataset: StudyDataset
+    ) -> None:
+        """Fill in the rows of this process's part: vectors in ``found`` [M, D], ones in ``read`` [M]."""
+        processes = world_size()
+        part = range(distributed.get_rank() if processes > 1 else 0, len(dataset), processes)
+        passes, needed = 0, math.ceil(math.ceil(len(dataset) / processes) / self._batch_size)
+        tolerated = self._material.data.tolerated_bad(len(dataset))
+        for places, samples in readable_batches(dataset, self._batch_size, tolerated=tolerated, rows=part):
+            batch = collate_studies(samples).to(system.device)
+            if source.context.faithful:
+                batch = _first_film(batch)
+            features = system.encoder.backbone(batch.pixels, batch.view_mask, batch.views)
+            found[places] = source.encode(features).to(found)
+            read[places] = 1
+            passes += 1
+        if processes > 1:  # where processes divide the weights, all of them must pass the trunk equally often
+            side = system.encoder.config.image_size
+            blank = torch.zeros(1, 1, 1, side, side, dtype=torch.uint8, device=system.device)
+            for _ in range(passes, needed):
+                system.encoder.backbone(blank, torch.ones(1, 1, dtype=torch.bool, device=system.device))
 
     def _studies(self, source: ContextResiduals) -> StudyDataset:
         """The context studies without augmentation, each once."""
@@ -97,6 +129,15 @@ class ContextEncoding(TrainerCallback):
 
 def _source_of(system: ReportGenerator) -> ContextResiduals | None:
     return cast(ContextResiduals, system.sources[SOURCE]) if SOURCE in system.sources else None
+
+
+def _share(rows: Tensor, device: torch.device) -> None:
+    """Add up what the processes have, in place: every row is filled in one of them, and zero in the others."""
+    if world_size() > 1:
+        for block in rows.split(_ROWS):
+            moved = block.to(device)
+            distributed.all_reduce(moved)
+            block.copy_(moved)
 
 
 def _first_film(batch: StudyBatch) -> StudyBatch:

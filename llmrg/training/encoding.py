@@ -19,9 +19,10 @@ from llmrg.errors import BadStudyError, TooManyBadStudiesError
 from llmrg.evidence.encoder import StudyEncoder
 from llmrg.studies.dataset import StudyDataset, StudySample, collate_studies
 
-__all__ = ["EncodedStudies", "encode_studies", "readable_batches"]
+__all__ = ["MEND", "EncodedStudies", "encode_studies", "readable_batches"]
 
 logger = logging.getLogger(__name__)
+MEND = "mend the files or raise data.max_bad_fraction"
 IN_MEMORY = 2**28
 """Bytes from which on vectors are written to a temporary file that is mapped into memory."""
 
@@ -86,7 +87,7 @@ def encode_studies(
 
 
 def readable_batches(
-    dataset: StudyDataset, batch_size: int, *, tolerated: int
+    dataset: StudyDataset, batch_size: int, *, tolerated: int, rows: Sequence[int] | None = None
 ) -> Iterator[tuple[list[int], list[StudySample]]]:
     """Batches of studies that could be read, with their rows; the next one is read while this one is used.
 
@@ -94,6 +95,7 @@ def readable_batches(
         dataset: the studies.
         batch_size: studies at once.
         tolerated: studies whose films may turn out to be bad; they are left out.
+        rows: of the studies that are wanted, rising; None takes all.
 
     Raises:
         TooManyBadStudiesError: more are bad.
@@ -105,15 +107,16 @@ def readable_batches(
         except BadStudyError as error:
             return error
 
+    wanted = range(len(dataset)) if rows is None else rows
     bad: list[BadStudyError] = []
     workers = max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4))
     with ThreadPoolExecutor(workers) as pool:
 
         def start(first: int) -> list[tuple[int, Future[StudySample | BadStudyError]]]:
-            return [(row, pool.submit(read, row)) for row in range(first, min(first + batch_size, len(dataset)))]
+            return [(row, pool.submit(read, row)) for row in wanted[first : first + batch_size]]
 
         ahead = start(0)
-        for first in range(0, len(dataset), batch_size):
+        for first in range(0, len(wanted), batch_size):
             now, ahead = ahead, start(first + batch_size)
             places, samples = [], []
             for row, future in now:
@@ -126,8 +129,8 @@ def readable_batches(
                     samples.append(found)
             if len(bad) > tolerated:
                 raise TooManyBadStudiesError(
-                    f"{len(bad)} of {len(dataset)} studies cannot be read: {'; '.join(map(str, bad[:5]))}",
-                    next_step="mend the files or raise data.max_bad_fraction",
+                    f"{len(bad)} of {len(wanted)} studies cannot be read: {'; '.join(map(str, bad[:5]))}",
+                    next_step=MEND,
                 )
             if samples:
                 yield places, samples

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from llmrg.findings.vocabulary import get_vocabulary
+from llmrg.systems.context import context_of
 from llmrg.systems.rehearsal import Rehearsal, StepShape, rehearse_encoder
 from llmrg.training.planning.devices import Device
 from llmrg.training.planning.launch import Launch
@@ -90,6 +91,17 @@ def plan_hours(
             findings = len(get_vocabulary(settings.data.vocabulary).abnormal)
             regions = settings.stages.activation_maps.regions * findings / shape.views
             stages["activation_maps"] = math.ceil((counts.training + regions) / loop.validation_batch_size) * read
+    context = context_of(settings.system)
+    if context is not None:
+        batch = StepShape(**{**vars(shape), "studies": loop.validation_batch_size})
+        if context.faithful:
+            batch = StepShape(**{**vars(batch), "views": 1})
+        studies = counts.training if context.searches else min(counts.training, 2 * context.config.reserve)
+        # A trunk that learns encodes them at the beginning of every epoch and before every evaluation.
+        times = math.ceil(loop.epochs) + loop.evaluations if settings.system.tune_vision else int(not context.searches)
+        passes = times * math.ceil(studies / (loop.validation_batch_size * processes))
+        if passes:
+            stages["context"] = passes * _seconds(device, rehearse_encoder(encoder, batch, learn=False))
     # AdamW reads weights, gradients and two states, and writes three of them.
     update = device.seconds(flops=0, traffic=28 * weights.trainable / launch.divides[0], operations=0)
     one = loop.accumulation * _seconds(device, step) + update

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import distributed
 
 import llmrg.training.run as training_run
 from llmrg.artefacts import read_manifest
@@ -179,6 +182,46 @@ def test_encoding_goes_on_where_the_trunk_learns(trained: Trained, elsewhere: An
     ContextEncoding(material, batch_size=8).encode(system)
     assert system.encoder.backbone.training is (trained.mode != "labels")  # as before
     assert torch.equal(source.vectors, before) is (trained.mode == "labels")
+
+
+def _encode_in_part(system: Any, material: TrainingMaterial, rank: int, folder: Path) -> None:
+    """What one of two processes does; it was forked, so that nothing is imported again."""
+    torch.set_num_threads(1)
+    os.environ |= {"WORLD_SIZE": "2", "RANK": str(rank)}
+    store = distributed.FileStore(str(folder / "store"), 2)
+    distributed.init_process_group("gloo", store=store, rank=rank, world_size=2)
+    seen: list[int] = []
+    backbone = system.encoder.backbone
+    backbone.register_forward_pre_hook(lambda module, args: seen.append(len(args[0])))
+    ContextEncoding(material, batch_size=4).encode(system)
+    torch.save((system.sources[SOURCE].vectors, seen), folder / f"{rank}.pt")
+    os._exit(0)
+
+
+def test_processes_share_the_work(trained: Trained, elsewhere: Any, material: TrainingMaterial, tmp_path: Path) -> None:
+    if trained.mode != "keyword":
+        pytest.skip("one shape tells enough")
+    system, source = elsewhere.system, elsewhere.system.sources[SOURCE]
+    source.vectors.fill_(torch.nan)
+    forking = multiprocessing.get_context("fork")
+    processes = [forking.Process(target=_encode_in_part, args=(system, material, rank, tmp_path)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=60)
+        assert process.exitcode == 0
+    ContextEncoding(material, batch_size=4).encode(system)
+    counts = []
+    for rank in range(2):
+        vectors, seen = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        torch.testing.assert_close(vectors, source.vectors, rtol=1e-5, atol=1e-6)
+        counts.append(seen)
+    assert len(counts[0]) == len(counts[1])  # where weights are divided, all must pass the trunk together
+    studies = len({pattern.study_id for pattern in source.patterns})
+    assert [sum(seen) for seen in counts] in (
+        [-(-studies // 2), studies // 2],
+        [studies // 2 + studies % 2, studies // 2 + 1],
+    )
 
 
 def test_the_stage_draws_from_the_training_split_and_is_used_again(trained: Trained) -> None:
