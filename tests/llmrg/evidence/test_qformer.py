@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -147,6 +148,19 @@ def test_everything_learns(make_features: Callable[..., VisualFeatures]) -> None
     found = queries(doubled(make_features([[True, True]])))
     (found.logits.square().sum() + found.tokens.square().sum()).backward()
     assert not [name for name, parameter in queries.named_parameters() if parameter.grad is None]
+
+
+def test_a_copy_answers_for_itself(make_features: Callable[..., VisualFeatures]) -> None:
+    queries = build()
+    features = doubled(make_features([[True, True]]))
+    before = queries(features)
+    other = copy.deepcopy(queries)
+    with torch.no_grad():
+        queries.queries.zero_()
+    after = other(features)
+    assert torch.equal(before.tokens, after.tokens)
+    assert torch.equal(before.attention, after.attention)
+    assert not torch.equal(queries(features).tokens, after.tokens)
 
 
 def test_the_published_size() -> None:
