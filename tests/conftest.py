@@ -28,6 +28,27 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Files of more than about ten seconds, by what they took.
+LONGEST_FIRST = (
+    "tests/test_readme",
+    "training/test_many_processes",
+    "training/test_killed",
+    "tests/test_configs",
+    "training/test_runs_everywhere",
+    "training/test_leaks_everywhere",
+    "tests/test_log_hygiene",
+    "training/test_mixture",
+    "tests/test_launch",
+    "planning/test_plan",
+    "training/test_visual_prefix",
+    "training/test_context_encoding",
+    "training/test_mining",
+    "training/test_run",
+    "tests/test_no_pickle",
+    "training/test_prepared_films",
+    "systems/test_rehearsal",
+)
+
 # Whoever starts the tests in the background (nohup, a job of a script) has SIGINT and SIGHUP ignored, also in every
 # process that a test starts.
 if threading.current_thread() is threading.main_thread():
@@ -46,9 +67,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, reason in missing.items():
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
-    # A file runs in one worker (--dist loadfile), so files that take minutes come first.
+    # A file runs in one worker (--dist loadfile): with the longest first, workers end at about the same time.
+    rank = {name: place for place, name in enumerate(LONGEST_FIRST)}
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(
+        key=lambda item: (rank.get(f"{item.path.parent.name}/{item.path.stem}", len(rank)), item.path not in slow)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,11 @@ QUICK_TRAINING = (
 )
 TAKES_CONFIGURATION = r"(^llmrg train|-m llmrg\.train|^llmrg pretrain|^llmrg build-memory|^llmrg index build)\b"
 
+SMALL = (
+    "batch_size=8",
+    *(f"model.{size}" for size in ("hidden_size=64", "layers=2", "heads=2", "intermediate_size=128")),
+)
+
 # (pattern of a command, text in it, what takes its place); an empty text appends.
 REDUCTIONS: tuple[tuple[str, str, str], ...] = (
     (r"^llmrg data phantom", r"--studies \d+", "--studies 48"),
@@ -39,6 +44,7 @@ REDUCTIONS: tuple[tuple[str, str, str], ...] = (
     (r"", r"system\.language_model\.path=/models/llm", "system.language_model.path=embedded"),
     (r"configs/systems/", "", "system.vision.architecture=resnet10t system.vision.pretrained=false data.image_size=64"),
     (r"configs/systems/", "", "training.workers=0 stages.disease_classifier.workers=0"),
+    (r"configs/systems/", "", " ".join(f"stages.language_model.{size}" for size in SMALL)),
     # What DeepSpeed does is tests/test_launch.py's matter; here the rest of the command is.
     (r"deepspeed_zero2", r"configs/launch/deepspeed_zero2\.yaml --num_processes 4", "configs/launch/cpu.yaml"),
 )
