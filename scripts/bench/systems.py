@@ -19,9 +19,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-sys.path.insert(
-    0, str(Path(__file__).resolve().parents[2])
-)  # this very tree, wherever llmrg is installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this very tree, wherever llmrg is installed
 
 from comparison.benchmarks import make_benchmarks
 from comparison.estimates import describe_plan

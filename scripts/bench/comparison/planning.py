@@ -82,10 +82,7 @@ def write_data_configs(made: Plan, folder: Path) -> None:
 
 
 def stage_key(config: TrainConfig, stage: str) -> str:
-    """Return a hash of what a shared stage is made with: of the same studies, equal ones make equal artefacts.
-
-    The labeler's version, which all systems share, is left out: what is finished stays so when it moves on.
-    """
+    """Return a hash of what a shared stage is made with: of the same studies, equal ones make equal artefacts."""
     data = config.data
     if isinstance(data, MixtureConfig):
         raise UserError("The comparison trains on one dataset at a time")
@@ -102,8 +99,7 @@ def stage_key(config: TrainConfig, stage: str) -> str:
         labeler_version=get_labeler(vocabulary, data.language).version,
         languages=(data.language,),
     )
-    made_with = StageBuilder(config=config, material=nobody, producer="").configuration(stage)
-    return fingerprint({key: value for key, value in made_with.items() if key != "labeler"})
+    return fingerprint(StageBuilder(config=config, material=nobody, producer="").configuration(stage))
 
 
 def _add_round(
