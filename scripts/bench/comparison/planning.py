@@ -55,9 +55,11 @@ def make_plan(protocol: Protocol, folder: Path, configs: Path) -> Plan:
             if number < len(seeds):
                 _add_round(made, protocol, folder, chosen, language, seeds[number], SPLITS)
     if protocol.ablation_seeds:
-        removed = ablation(protocol, configs)
-        for seed in protocol.ablation_seeds:
-            _add_round(made, protocol, folder, removed, protocol.ablation_language, seed, SPLITS[:1])
+        variants = ablation(protocol, configs)
+        for kind in (True, False):  # gates, which no table of sources needs, come last
+            kept = [variant for variant in variants if (variant.removed is not None) is kind]
+            for seed in protocol.ablation_seeds:
+                _add_round(made, protocol, folder, kept, protocol.ablation_language, seed, SPLITS[:1])
     return made
 
 
