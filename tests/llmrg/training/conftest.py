@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import fcntl
 import functools
+import gc
+import importlib.util
 import json
 import logging
 import os
@@ -38,13 +40,13 @@ LITTLE = (
     "seed=3",
     "data.image_size=48",
     "system.max_report_tokens=64",
-    "stages.language_model={max_steps: 25, batch_size: 8, "
+    "stages.language_model={max_steps: 120, batch_size: 8, learning_rate: 5e-3, "
     "model: {vocabulary_size: 420, hidden_size: 32, layers: 2, heads: 2, intermediate_size: 64}}",
     "training={epochs: 1, batch_size: 10, evaluations: 1, validation_studies: 2, precision: fp32, logging_steps: 1, "
-    "learning_rate: 2e-2}",
+    "learning_rate: 6e-3}",
     "decoding={strategy: greedy, max_new_tokens: 12, min_new_tokens: 6}",
 )
-LORA = "system.language_model={path: embedded, tuning: lora, lora_rank: 4, lora_alpha: 8}"
+FROZEN, FULL = (f"system.language_model={{path: embedded, tuning: {how}}}" for how in ("frozen", "full"))
 CONTEXT = "system.evidence.context_residuals={mode: %s, pairs: 2, reserve: 6, candidates: 6}"
 EVIDENCE = (
     "system.evidence.visual_memory={per_finding: 5}",
@@ -52,10 +54,21 @@ EVIDENCE = (
     "system.evidence.retrieved_context={candidates: 6, positives: 2, negatives: 1, sentences: 2, threshold: 0.05}",
 )
 
+QUANTISED = {
+    f"r2gengpt-{bits}": (
+        "r2gengpt",
+        "system.variant=shallow",
+        f"system.language_model={{path: embedded, tuning: lora, lora_rank: 4, quantisation: {bits}}}",
+        *SWIN,
+    )
+    for bits in ("4bit", "8bit")
+    if importlib.util.find_spec("bitsandbytes")
+}
+
 SYSTEMS: Mapping[str, tuple[str, ...]] = {
     # Name to the quickstart configuration and what is set in it, besides LITTLE.
-    "r2gengpt-shallow": ("r2gengpt", "system.variant=shallow", *SWIN),
-    "r2gengpt-delta": ("r2gengpt", "system.variant=delta", *SWIN, LORA),
+    "r2gengpt-shallow": ("r2gengpt", "system.variant=shallow", FROZEN, *SWIN),
+    "r2gengpt-delta": ("r2gengpt", "system.variant=delta", *SWIN),
     "r2gengpt-deep-faithful": ("r2gengpt", "system.variant=deep", "system.setting=faithful", *SWIN),
     "r2gencsr-keyword-faithful": (
         "r2gencsr",
@@ -72,8 +85,8 @@ SYSTEMS: Mapping[str, tuple[str, ...]] = {
         CONTEXT % "random",
         *MAMBA,
     ),
-    "r2gencsr-random": ("r2gencsr", CONTEXT % "random", *CONV, *CLASSIFIER, LORA),
-    "r2gencsr-labels": ("r2gencsr", CONTEXT % "labels", "system.tune_vision=true", *CONV, *CLASSIFIER),
+    "r2gencsr-random": ("r2gencsr", CONTEXT % "random", *CONV, *CLASSIFIER),
+    "r2gencsr-labels": ("r2gencsr", CONTEXT % "labels", "system.tune_vision=true", FROZEN, *CONV, *CLASSIFIER),
     "r2gencsr-similarity": ("r2gencsr", CONTEXT % "similarity", *CONV, *CLASSIFIER),
     "r2gencsr-similarity-tuned": (
         "r2gencsr",
@@ -81,10 +94,9 @@ SYSTEMS: Mapping[str, tuple[str, ...]] = {
         "system.tune_vision=true",
         *CONV,
         *CLASSIFIER,
-        LORA,
     ),
     "mambaxray_vl": ("mambaxray_vl", *MAMBA),
-    "mambaxray_vl-faithful": ("mambaxray_vl", "system.setting=faithful", *MAMBA, LORA),
+    "mambaxray_vl-faithful": ("mambaxray_vl", "system.setting=faithful", FROZEN, *MAMBA),
     "ammrg": (
         "ammrg",
         "stages.activation_maps.threshold=0.5",
@@ -117,7 +129,8 @@ SYSTEMS: Mapping[str, tuple[str, ...]] = {
         *CONV,
         *CLASSIFIER,
     ),
-    "visual_prefix": ("visual_prefix", "system.name=visual_prefix", "data.image_size=48", *CONV, LORA),
+    "visual_prefix": ("visual_prefix", "system.name=visual_prefix", FULL, *CONV),
+    **QUANTISED,
 }
 
 
@@ -413,9 +426,11 @@ def watched(root: Path) -> Iterator[dict[str, set[str]]]:
             validation.ReportValidation, "__call__", within("validation", validation.ReportValidation.__call__)
         )
         _opened.append((str(root), found))
+        gc.freeze()  # the Trainer collects garbage again and again, among all that has been imported
         try:
             yield found
         finally:
+            gc.unfreeze()
             _opened.pop()
 
 

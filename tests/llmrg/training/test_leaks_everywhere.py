@@ -151,7 +151,8 @@ def test_films_are_opened_by_those_who_may(trained_system: Any, planted: Any) ->
 
 
 def test_no_export_without_data_names_anybody(trained_system: Any, planted: Any, tmp_path: Path) -> None:
-    export_run(trained_system.run, tmp_path / "out", merge=True, without_data=True)
+    merge = trained_system.config.system.language_model.quantisation != "8bit"  # those cannot be merged
+    export_run(trained_system.run, tmp_path / "out", merge=merge, without_data=True)
     files = files_below(tmp_path)
     assert_clean(files, planted)
     assert not named(files)
