@@ -10,7 +10,7 @@ import numpy as np
 
 from llmrg.benchmark.predictions import Prediction
 from llmrg.findings.vocabulary import FindingVocabulary
-from llmrg.generation.maps import decode_maps
+from llmrg.generation.maps import decode_maps, decode_offset
 from llmrg.metrics.pointing import StudyBoxes, StudyMaps
 from llmrg.studies.images import ImageError, load_image
 from llmrg.studies.phantoms.truth import PhantomTruth
@@ -94,7 +94,8 @@ def judged_maps(
         for name, row in rows.items():
             if name in own:
                 table[row] = own[name]
-        maps.append(StudyMaps(maps=table, views=tuple(image.view for image in study.images[: shape[0]])))
+        views = tuple(image.view for image in study.images[: shape[0]])
+        maps.append(StudyMaps(maps=table, views=views, offset=_offset_of(prediction)))
         judged = {
             (rows[name], film): box
             for finding in truth.findings
@@ -118,6 +119,11 @@ def _maps_of(prediction: Prediction) -> dict[str, Any]:
         if maps is not None and len(maps) == len(names) and maps.size:
             return dict(zip(names, maps, strict=True))
     return {}
+
+
+def _offset_of(prediction: Prediction) -> tuple[float, float]:
+    records = (record for record in prediction.evidence if record.get("kind") == "disease_queries")
+    return next((decode_offset(record.get("maps")) for record in records), (0.0, 0.0))
 
 
 def _boxes_of(

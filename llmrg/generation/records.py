@@ -52,7 +52,7 @@ def prediction_record(
     if evidence is not None:
         _add_pictures(records, written, report, evidence, relative_to or evidence)
     if maps:
-        _add_maps(records, report, films=len(written.films))
+        _add_maps(records, written, report)
     return {
         "id": written.study.id,
         "patient_id": written.study.patient_id,
@@ -69,12 +69,12 @@ def prediction_record(
     }
 
 
-def _add_maps(records: list[dict[str, Any]], report: GeneratedReport, *, films: int) -> None:
+def _add_maps(records: list[dict[str, Any]], written: Written, report: GeneratedReport) -> None:
     attention = report.maps.get("attention")
     for record in records:
         if record["kind"] == "disease_queries" and attention is not None:
             # Other studies of the batch may have had more films.
-            record["maps"] = encode_maps(attention[:, :films].numpy())
+            record["maps"] = encode_maps(attention[:, : len(written.films)].numpy(), offset=written.offset)
 
 
 def _add_pictures(
@@ -88,7 +88,9 @@ def _add_pictures(
         items = [dict(item) for item in record["items"]]
         chosen = [(row, str(item["finding"])) for row, item in enumerate(items) if item["probability"] >= 0.5]
         folder = evidence / _folder_name(written.study.id)
-        names = save_attention_pictures(folder, films=written.films, attention=attention, chosen=chosen)
+        names = save_attention_pictures(
+            folder, films=written.films, attention=attention, chosen=chosen, offset=written.offset
+        )
         for item in items:
             if item["finding"] in names:
                 path = folder / names[str(item["finding"])]

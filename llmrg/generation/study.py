@@ -16,6 +16,7 @@ from llmrg.studies.dataset import collate_studies, read_films
 from llmrg.studies.from_files import study_from_files
 from llmrg.studies.study import Context, Language
 from llmrg.systems.run import Run
+from llmrg.vision.token_centres import token_offset
 
 __all__ = ["generate_from_files"]
 
@@ -84,7 +85,8 @@ def generate_from_files(
         seeds=[study_seed(decoding.seed, study.id)],
         without=removed,
     )[0]
-    written = Written(study=study, report=report, films=films)
+    offset = token_offset(run.system.encoder.backbone, image_size=data.image_size)
+    written = Written(study=study, report=report, films=films, offset=offset)
     if relative_to is None and evidence is not None:
         relative_to = evidence.parent
     return prediction_record(

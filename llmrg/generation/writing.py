@@ -18,6 +18,7 @@ from llmrg.studies.mixture import Data
 from llmrg.studies.study import Study
 from llmrg.systems.report import GeneratedReport
 from llmrg.systems.report_generator import ReportGenerator
+from llmrg.vision.token_centres import token_offset
 
 __all__ = ["Written", "study_seed", "write_reports"]
 
@@ -28,12 +29,21 @@ _Readable = tuple[Study, list[np.ndarray]]
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """A study with its report, or with what kept it from having one."""
+    """A study with its report, or with what kept it from having one.
+
+    Args:
+        study: the study.
+        report: its report.
+        films: as the system saw them.
+        error: what kept it from having one.
+        offset: of the tokens' centres from the middles of their cells (``token_offset``), where maps are given.
+    """
 
     study: Study
     report: GeneratedReport | None = None
     films: Sequence[np.ndarray] = ()
     error: BadStudyError | None = None
+    offset: tuple[float, float] = (0.0, 0.0)
 
 
 def write_reports(
@@ -128,7 +138,8 @@ def _write(
     reports = system.generate(
         batch, decoding, instruction=instruction, with_records=with_records, seeds=seeds, without=without
     )
+    offset = token_offset(system.encoder.backbone, image_size=len(readable[0][1][0])) if with_records else (0.0, 0.0)
     return [
-        Written(study=study, report=report, films=films)
+        Written(study=study, report=report, films=films, offset=offset)
         for (study, films), report in zip(readable, reports, strict=True)
     ]

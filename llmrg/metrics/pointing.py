@@ -60,17 +60,22 @@ class StudyMaps:
     Args:
         maps: [F, V, h, w], at least 0; any scale.
         views: name of each of the V films' views; mean maps are taken over films of one view.
+        offset: by which the points that cells tell of lie to the right of and below their middles, in parts of the
+            square's side; less than half of it.
 
     Raises:
-        ValueError: not four dimensions, or not one name a film.
+        ValueError: not four dimensions, not one name a film, or too large an offset.
     """
 
     maps: npt.NDArray[Any]
     views: tuple[str, ...]
+    offset: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         if self.maps.ndim != 4 or self.maps.shape[1] != len(self.views):
             raise ValueError(f"maps of shape {self.maps.shape} for {len(self.views)} films")
+        if not all(abs(part) < 0.5 for part in self.offset):
+            raise ValueError(f"an offset of half a film or more: {self.offset}")
 
 
 def pointing_statistics(
@@ -84,7 +89,7 @@ def pointing_statistics(
     """Return what each study adds to the figures, ``[N, F K]``: the K :data:`POINTING_COLUMNS` of every query.
 
     One case is a box: a true finding on one film. A map is read at its own resolution, its maximum lies in the middle
-    of its highest cell (of several equal ones, each counts its share):
+    of its highest cell, moved by the map's offset (of several equal ones, each counts its share):
 
     * ``hit``: the maximum on this film lies in the box. By chance: the box's part of the film, which a random point
       hits; ``centre``: the film's middle; ``mean_map``: the mean of this query's maps of the same view over all other
@@ -119,7 +124,9 @@ def pointing_statistics(
             if not 0 <= query < queries or not 0 <= film < len(study.views):
                 raise ValueError(f"a box of query {query} on film {film}, which have no map")
             height, width = study.maps.shape[2:]
-            found.setdefault(query, {})[film] = CellBox(box, height=height, width=width, tolerance=tolerance)
+            found.setdefault(query, {})[film] = CellBox(
+                box, height=height, width=width, tolerance=tolerance, offset=study.offset
+            )
         for query, cells in found.items():
             looked = study.maps[query].astype(np.float64)
             mean = means.without(study, query)

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from llmrg.generation.maps import decode_maps, encode_maps
+from llmrg.generation.maps import decode_maps, decode_offset, encode_maps
 
 
 def test_shares_and_maxima_survive() -> None:
@@ -46,3 +46,13 @@ def test_what_is_no_map_is_none(change: dict[str, object]) -> None:
     assert decode_maps({**good, **change}) is None
     assert decode_maps(None) is None
     assert decode_maps([1, 2]) is None
+
+
+def test_the_offset_survives_and_old_records_have_none() -> None:
+    written = json.loads(json.dumps(encode_maps(np.ones((1, 1, 2, 2)), offset=(0.0312, -0.01))))
+    assert decode_maps(written) is not None
+    assert decode_offset(written) == (0.0312, -0.01)
+    assert decode_offset({**written, "offset": [0, 0]}) == (0.0, 0.0)
+    del written["offset"]
+    for other in (written, {"offset": [0.1]}, {"offset": ["a", 0.1]}, {"offset": [0.1, 0.5]}, {"offset": 1}, None):
+        assert decode_offset(other) == (0.0, 0.0)

@@ -49,3 +49,14 @@ def test_nothing_chosen_makes_no_folder(tmp_path: Path) -> None:
 def test_attention_of_nothing_is_drawn(tmp_path: Path) -> None:
     film = [np.zeros((8, 8), dtype=np.uint8)]
     assert save_attention_pictures(tmp_path, films=film, attention=torch.zeros(1, 1, 2, 2), chosen=[(0, "a")])
+
+
+def test_an_overlay_is_moved_by_its_offset() -> None:
+    film, grid = np.zeros((64, 64), dtype=np.uint8), np.zeros((4, 4))
+    grid[1, 1] = 1
+    still, moved = (
+        attention_overlay(film, grid, offset=offset).astype(int).sum(2) for offset in ((0.0, 0.0), (0.125, -0.0625))
+    )
+    right, down = round(0.125 * SIDE), round(-0.0625 * SIDE)
+    np.testing.assert_array_equal(moved[: SIDE + down, right:], still[-down:, : SIDE - right])
+    np.testing.assert_array_equal(moved[: SIDE + down, :right], np.repeat(still[-down:, :1], right, axis=1))

@@ -207,3 +207,41 @@ def test_what_does_not_fit_is_refused() -> None:
         pointing_statistics([maps], [], queries=1)
     with pytest.raises(UserError, match="hit"):
         PointingScore("hits", queries=1)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_moved_cells_equal_counting_pixels(seed: int) -> None:
+    """Every pixel belongs to the moved cell that it lies in, at the border to the outermost one."""
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(2, 6, size=2)
+    grid = rng.random((height, width)) + 0.1
+    right, down = rng.integers(-FINE // 2, FINE // 2 + 1, size=2)
+    offset = right / (width * FINE), down / (height * FINE)
+    x, y = (np.sort(rng.choice(count * FINE + 1, 2, replace=False)) for count in (width, height))
+    ys, xs = np.mgrid[0 : height * FINE, 0 : width * FINE]
+    rows, columns = np.clip((ys - down) // FINE, 0, height - 1), np.clip((xs - right) // FINE, 0, width - 1)
+    inside = (xs >= x[0]) & (xs < x[1]) & (ys >= y[0]) & (ys < y[1])
+    pixels = np.bincount((rows * width + columns).ravel(), minlength=height * width).reshape(height, width)
+    weight, chosen = (grid / pixels)[rows, columns], (grid >= 0.5 * grid.max())[rows, columns]
+    row, column = np.unravel_index(grid.argmax(), grid.shape)
+    px = np.clip((column + 0.5) * FINE + right, 0, width * FINE)
+    py = np.clip((row + 0.5) * FINE + down, 0, height * FINE)
+    box = (x[0] / (width * FINE), y[0] / (height * FINE), x[1] / (width * FINE), y[1] / (height * FINE))
+    found = dict(
+        zip(
+            POINTING_COLUMNS,
+            pointing_statistics(
+                [StudyMaps(maps=grid[None, None], views=("frontal",), offset=offset)], [{(0, 0): box}], queries=1
+            )[0],
+            strict=True,
+        )
+    )
+    assert found["hit"] == float(x[0] <= px <= x[1] and y[0] <= py <= y[1])
+    assert found["energy"] == pytest.approx(float((weight * inside).sum() / grid.sum()))
+    assert found["iou"] == pytest.approx(float((chosen & inside).sum() / (chosen | inside).sum()))
+    assert found["area"] == pytest.approx(float(inside.mean()))
+
+
+def test_an_offset_of_half_a_film_is_refused() -> None:
+    with pytest.raises(ValueError, match="offset"):
+        StudyMaps(maps=np.ones((1, 1, 2, 2)), views=("frontal",), offset=(0.0, 0.5))
