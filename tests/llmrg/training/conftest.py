@@ -319,6 +319,7 @@ def _plant(drawn: Path, data: Path) -> None:
 def _train(source: Path, overrides: list[str], folder: Path, planted: Planted) -> None:
     """Train by the command; artefacts of another system that fit serve again."""
     import llmrg.training.run as training_run
+    from llmrg.systems.run import save_run
 
     own = folder / "runs" / "artefacts"
     with (planted.artefacts.parent / "artefacts.lock").open("w") as lock:
@@ -326,13 +327,12 @@ def _train(source: Path, overrides: list[str], folder: Path, planted: Planted) -
         if planted.artefacts.is_dir():
             shutil.copytree(planted.artefacts, own)
     written: list[Any] = []
-    save = training_run.save_run
 
     def listening(system: Any, *args: Any, config: Any, **options: Any) -> Path:
         _phases.append(_UNWATCHED)
         written.extend(_written(system, config))
         _phases.pop()
-        return save(system, *args, config=config, **options)
+        return save_run(system, *args, config=config, **options)
 
     with watched(planted.root) as opened, pytest.MonkeyPatch.context() as patch:
         patch.setattr(training_run, "save_run", listening)

@@ -359,7 +359,7 @@ def test_what_is_drawn_and_fitted_follows_the_training_split(
     assert 4 < len(fewer.training) < len(material.training)
     systems = [own.system for own in planted_configs.values() if "context" in own.stage_names]
     assert {system.evidence.context_residuals.mode for system in systems} == set(get_args(ContextMode)) - {"similarity"}
-    loaded = open_run(train_planted("llmrg-everything").run, device="cpu").system
+    loaded: Any = open_run(train_planted("llmrg-everything").run, device="cpu").system
 
     def drawn(studies: Any) -> list[Any]:
         found: list[Any] = [draw_studies(system, studies).patterns for system in systems]
