@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, ValuesView
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from llmrg.evidence.base import Evidence
@@ -130,10 +129,10 @@ class _Meter(TorchDispatchMode):
             self.flops += _ATTENTION[packet](*args)
         elif packet in flop_registry:
             self.flops += cast(int, cast(Any, flop_registry[packet])(*args, **options, out_val=result))
-        made = [value for value in tree_leaves(result) if isinstance(value, FakeTensor)]
+        made = list(_tensors(result))
         for value in made:
             self.watch(value)
-        read = [value for value in tree_leaves((args, options)) if isinstance(value, FakeTensor)]
+        read = [*_tensors(args), *_tensors(options.values())]
         sources = {value.untyped_storage()._cdata for value in read}
         if func._schema.is_mutable or any(value.untyped_storage()._cdata not in sources for value in made):
             self.operations += 1  # views and questions about shapes compute nothing
@@ -148,6 +147,15 @@ class _Meter(TorchDispatchMode):
             self.watch(value)
         self.peak = max(self.peak, self.live + cost.workspace)
         return result
+
+
+def _tensors(value: Any) -> Iterator[FakeTensor]:
+    """Tensors among the arguments or results of an operation: these nest lists at most."""
+    if isinstance(value, FakeTensor):
+        yield value
+    elif isinstance(value, list | tuple | ValuesView):
+        for part in value:
+            yield from _tensors(part)
 
 
 def rehearse_step(system: nn.ModuleDict, shape: StepShape, *, dtypes: Mapping[str, torch.dtype]) -> Rehearsal:

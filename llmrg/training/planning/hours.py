@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 from torch import nn
 
+from llmrg.evidence.context_residuals import needs_vectors
+from llmrg.evidence.encoder import StudyEncoder
 from llmrg.findings.vocabulary import get_vocabulary
 from llmrg.systems.context import context_of
 from llmrg.systems.rehearsal import Rehearsal, StepShape, rehearse_encoder
@@ -82,10 +85,18 @@ def plan_hours(
         stages["disease_classifier"] = steps * _seconds(device, learnt)
         if classifier.max_minutes is not None:
             stages["disease_classifier"] = min(stages["disease_classifier"], 60 * classifier.max_minutes)
+    known: dict[int, float] = {}
+
+    def reading(views: int) -> float:
+        """Seconds that the encoder takes for a batch."""
+        if views not in known:
+            batch = StepShape(**{**vars(shape), "studies": loop.validation_batch_size, "views": views})
+            known[views] = _seconds(device, rehearse_encoder(encoder, batch, learn=False))
+        return known[views]
+
     mined = "activation_maps" in names
     if mined or "memory" in names or "index" in names:
-        batch = StepShape(**{**vars(shape), "studies": loop.validation_batch_size})
-        read = _seconds(device, rehearse_encoder(encoder, batch, learn=False))
+        read = reading(shape.views)
         stages["encoding"] = math.ceil(counts.training / loop.validation_batch_size) * read
         if mined:  # every film at most, then the regions as films of their own; gradients pass the head alone
             findings = len(get_vocabulary(settings.data.vocabulary).abnormal)
@@ -93,15 +104,14 @@ def plan_hours(
             stages["activation_maps"] = math.ceil((counts.training + regions) / loop.validation_batch_size) * read
     context = context_of(settings.system)
     if context is not None:
-        batch = StepShape(**{**vars(shape), "studies": loop.validation_batch_size})
-        if context.faithful:
-            batch = StepShape(**{**vars(batch), "views": 1})
         studies = counts.training if context.searches else min(counts.training, 2 * context.config.reserve)
         # A trunk that learns encodes them at the beginning of every epoch and before every evaluation.
-        times = math.ceil(loop.epochs) + loop.evaluations if settings.system.tune_vision else int(not context.searches)
+        tuned = settings.system.tune_vision
+        once = int(needs_vectors(cast(StudyEncoder, encoder).backbone, context, tuned=False))
+        times = math.ceil(loop.epochs) + loop.evaluations if tuned else once
         passes = times * math.ceil(studies / (loop.validation_batch_size * processes))
         if passes:
-            stages["context"] = passes * _seconds(device, rehearse_encoder(encoder, batch, learn=False))
+            stages["context"] = passes * reading(1 if context.faithful else shape.views)
     # AdamW reads weights, gradients and two states, and writes three of them.
     update = device.seconds(flops=0, traffic=28 * weights.trainable / launch.divides[0], operations=0)
     one = loop.accumulation * _seconds(device, step) + update

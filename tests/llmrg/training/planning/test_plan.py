@@ -104,6 +104,23 @@ def test_more_processes_take_less_time(tiny_run: Any) -> None:
     assert DEVICES["h100"].flops > DEVICES["a100"].flops
 
 
+def test_encoding_context_studies_takes_time(tiny_run: Any) -> None:
+    """Once an epoch and an evaluation where the trunk learns, shared by the processes."""
+
+    def context(*overrides: str, **options: Any) -> float:
+        shared = ["system.kind=r2gencsr", "system.evidence.sources=[patches,disease_queries,context_residuals]"]
+        plan = tiny_plan(tiny_run, *shared, *overrides, studies=4000, device="a100", **options)
+        return plan.time.stages.get("context", 0.0)
+
+    tuned = ["system.tune_vision=true", "training.evaluations=2"]
+    few, many = (context(*tuned, f"training.epochs={epochs}") for epochs in (1, 7))
+    assert few > 0
+    assert many == pytest.approx(3 * few)
+    assert context(*tuned, "training.epochs=1", launch=Launch(processes=4)) == pytest.approx(
+        few / 4, rel=0.05
+    )  # whole batches
+
+
 def test_the_processor_is_measured() -> None:
     device = measure_processor(seconds=0.02)
     assert 1e8 < device.flops < 1e14
