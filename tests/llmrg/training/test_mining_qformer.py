@@ -1,4 +1,4 @@
-"""AM-MRG's stages with a Q-Former, whose query tokens are not as wide as the trunk: classifier, regions, memory, system."""
+"""AM-MRG's stages with a Q-Former, whose query tokens are not as wide as the trunk: from classifier to system."""
 
 from __future__ import annotations
 
