@@ -58,7 +58,7 @@ def examine(folder: Path | None = None) -> tuple[Check, ...]:
         _mamba,
         _java,
         *_java_parts(),
-        _package("gradio", optional="the web page needs it", extra="web"),
+        _package("gradio", optional="for the planned web page", extra="web"),
         lambda: _disk(folder or Path()),
     ]
     return tuple(check() for check in checks)

@@ -7,7 +7,7 @@
 # pip's own variables and configuration (index, mirrors, find-links, proxy, certificates) hold as usual.
 
 # glibc hands the memory of every freed tensor back to the kernel; without the page faults that brings, training on a
-# processor takes up to a sixth less (docs/performance.md). Other C libraries pass over it.
+# processor takes about a sixth less (docs/performance.md). Other C libraries pass over it.
 export GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=4294967296}
 
 say() { printf '%s\n' "$*"; }

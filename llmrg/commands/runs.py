@@ -27,7 +27,9 @@ def generate(
     evidence: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for evidence pictures.")] = None,
     decoding: Annotated[
         str | None,
-        typer.Option(help="greedy, beam, sampling, published or published_iu; by default as the run was trained."),
+        typer.Option(
+            help="greedy, beam, sampling, published, published_iu or published_iu_beam5; by default as the run was trained."
+        ),
     ] = None,
     max_new_tokens: Annotated[int | None, typer.Option(help="Longest report, tokens.", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Of sampling.")] = None,
