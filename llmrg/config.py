@@ -63,8 +63,13 @@ def load_mapping(path: str | Path) -> dict[str, Any]:
     return typing.cast("dict[str, Any]", resolved)
 
 
-def to_mapping(config: Any) -> dict[str, Any]:
-    """Turn a configuration dataclass into plain values that YAML and JSON can hold."""
+def to_mapping(config: Any, *, complete: bool = False) -> dict[str, Any]:
+    """Turn a configuration dataclass into plain values that YAML and JSON can hold.
+
+    Args:
+        config: the dataclass.
+        complete: with fields :func:`added_later` at their defaults, too, as a file has them that is read again.
+    """
 
     def plain(value: Any) -> Any:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -72,7 +77,7 @@ def to_mapping(config: Any) -> dict[str, Any]:
             return {
                 field.name: plain(content)
                 for field, content in given.items()
-                if not (field.metadata.get("later") and content == _default(field))
+                if complete or not (field.metadata.get("later") and content == _default(field))
             }
         if isinstance(value, Mapping):
             return {str(key): plain(item) for key, item in value.items()}
@@ -85,7 +90,7 @@ def to_mapping(config: Any) -> dict[str, Any]:
 
 def dump_config(config: Any) -> str:
     """Write a configuration as YAML that :func:`load_config` reads back to an equal object."""
-    return OmegaConf.to_yaml(OmegaConf.create(to_mapping(config)))
+    return OmegaConf.to_yaml(OmegaConf.create(to_mapping(config, complete=True)))
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:

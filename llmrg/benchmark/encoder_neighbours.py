@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from llmrg.artefacts import read_manifest, text_hash, write_text
+from llmrg.artefacts import file_hash, read_manifest, text_hash, write_text
 from llmrg.benchmark.baselines import TrainingPool, draw_candidates
 from llmrg.studies.settings import DataConfig
 from llmrg.studies.study import Study
@@ -67,7 +67,9 @@ def nearest_by_classifier(
     chosen = draw_candidates(pool, limit=limit, seed=seed)
     candidates = [training[pool.positions[int(i)]] for i in chosen]
     encoder_hash = read_manifest(folder).encoder_hash or ""
-    key = text_hash([_VERSION, encoder_hash, str(seed), *_states(candidates), "scored", *_states(scored)])
+    read = file_hash(run / "run.yaml")  # says how films are fitted
+    how = f"{training_data.views} {scored_data.views} {read}"
+    key = text_hash([_VERSION, encoder_hash, how, str(seed), *_states(candidates), "scored", *_states(scored)])
     picks = None if cache is None else _kept(cache, key, count=len(scored), candidates=len(candidates))
     if picks is None:
         picks = _search(run, candidates, scored, training_data=training_data, scored_data=scored_data, seed=seed)

@@ -28,7 +28,8 @@ def generate(
     decoding: Annotated[
         str | None,
         typer.Option(
-            help="greedy, beam, sampling, published, published_iu or published_iu_beam5; by default as the run was trained."
+            help="greedy, beam, sampling, published, published_iu or published_iu_beam5; by default as the "
+            "run was trained."
         ),
     ] = None,
     max_new_tokens: Annotated[int | None, typer.Option(help="Longest report, tokens.", min=1)] = None,

@@ -269,3 +269,5 @@ class EvidenceConfig:
         for name in ("visual_memory", "report_memory", "retrieved_context", "diagnosis_hints"):
             if name in self.sources and "disease_queries" not in self.sources[: self.sources.index(name)]:
                 raise ValueError(f"{name} needs disease_queries before it")
+        if "diagnosis_hints" in self.sources and self.diagnosis_hints.calibrate and self.disease_queries.fresh:
+            raise ValueError("hints are calibrated for the classifier's queries: not with disease_queries.fresh")

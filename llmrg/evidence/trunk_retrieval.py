@@ -79,7 +79,8 @@ class TrunkRetrieval(nn.Module):
         """
         lengths = self._lengths_of(vectors)
         query = functional.normalize(query.detach().float(), dim=-1)
-        scores = query @ vectors.T / lengths
+        with torch.autocast(query.device.type, enabled=False):  # bfloat16 is too coarse to tell neighbours apart
+            scores = query @ vectors.T / lengths
         scores = scores.masked_fill(~(self.indexed & lengths.isfinite()), -torch.inf)
         for place, study in enumerate(studies):
             own = self._rows_of.get(study.patient_id)

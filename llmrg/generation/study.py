@@ -85,7 +85,7 @@ def generate_from_files(
         seeds=[study_seed(decoding.seed, study.id)],
         without=removed,
     )[0]
-    offset = token_offset(run.system.encoder.backbone, image_size=data.image_size)
+    offset = token_offset(run.system.encoder.backbone, image_size=data.image_size) if report.maps else (0.0, 0.0)
     written = Written(study=study, report=report, films=films, offset=offset)
     if relative_to is None and evidence is not None:
         relative_to = evidence.parent

@@ -138,7 +138,8 @@ def _write(
     reports = system.generate(
         batch, decoding, instruction=instruction, with_records=with_records, seeds=seeds, without=without
     )
-    offset = token_offset(system.encoder.backbone, image_size=len(readable[0][1][0])) if with_records else (0.0, 0.0)
+    drawn = any(report.maps for report in reports)
+    offset = token_offset(system.encoder.backbone, image_size=len(readable[0][1][0])) if drawn else (0.0, 0.0)
     return [
         Written(study=study, report=report, films=films, offset=offset)
         for (study, films), report in zip(readable, reports, strict=True)

@@ -209,7 +209,7 @@ def _study_row(looked: Floats, mean: Floats, boxes: Mapping[int, CellBox]) -> li
         for film, box in boxes.items():
             inside[film], share[film] = box.inside, box.share
         total = maps.sum()
-        energy = (maps * share).sum() / total if total > 0 else share.mean()
+        energy = (maps * share).sum() / total if total > 0 else sum(box.area for box in boxes.values()) / films
         row += [float(inside[maps == maps.max()].mean()), float(energy)]
     return [*row[:3], sum(box.area for box in boxes.values()) / films, *row[3:]]
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from llmrg.config import added_later
 from llmrg.errors import UserError
 from llmrg.evidence.settings import EvidenceConfig
 from llmrg.language.prompt import PromptConfig
@@ -52,7 +53,7 @@ class SystemConfig:
     prompt: PromptConfig | Mapping[str, PromptConfig] | None = None
     tune_vision: bool = True
     vision_lora: VisionLoraConfig | None = None
-    warm_up: bool = False
+    warm_up: bool = added_later(False)
     max_report_tokens: int = 256
 
     @classmethod

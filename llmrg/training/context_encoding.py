@@ -99,7 +99,8 @@ class ContextEncoding(TrainerCallback):
         processes = world_size()
         part = range(distributed.get_rank() if processes > 1 else 0, len(dataset), processes)
         passes, needed = 0, math.ceil(math.ceil(len(dataset) / processes) / self._batch_size)
-        tolerated = self._material.data.tolerated_bad(len(dataset))
+        # Too many bad ones are an error of all processes together, once they have told each other (see encode).
+        tolerated = len(dataset) if processes > 1 else self._material.data.tolerated_bad(len(dataset))
         for places, samples in readable_batches(dataset, self._batch_size, tolerated=tolerated, rows=part):
             batch = collate_studies(samples).to(system.device)
             if source.context.faithful:

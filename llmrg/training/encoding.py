@@ -37,7 +37,7 @@ class EncodedStudies:
         rows: [N] their places among the studies asked for, rising.
         vectors: [N, W] for retrieval.
         pooled: [N, D].
-        answers: (row, query) to its token [D]; query None is the mean over all queries.
+        answers: (row, query) to its token, as wide as the queries' answers; query None is the mean over all queries.
     """
 
     rows: npt.NDArray[np.int64]

@@ -289,13 +289,21 @@ def _is_finished(settings: TrainConfig, material: TrainingMaterial) -> bool:
         raise UserError(
             "The run directory holds something else", where=str(settings.out), next_step="choose another out"
         )
-    if manifest.split_hash == material.split_hash and saved.read_text(encoding="utf-8") == dump_config(settings):
+    if manifest.split_hash == material.split_hash and _says(saved, settings):
         return True
     raise UserError(
         "The run directory holds a run of another configuration or of other studies",
         where=str(settings.out),
         next_step="choose another out, or remove the directory",
     )
+
+
+def _says(saved: Path, settings: TrainConfig) -> bool:
+    """Whether a saved training is this one; keys that were added since then count with their defaults."""
+    try:
+        return to_mapping(load_config(TrainConfig, saved)) == to_mapping(settings)
+    except UserError:  # a key that there no longer is
+        return False
 
 
 def _best_figures(log: list[dict[str, float]], best: float | None, metric: str) -> dict[str, float]:

@@ -88,9 +88,10 @@ def _middle(maps: Tensor, start: int) -> tuple[Tensor, Tensor]:
     """Rows and columns of tokens around the middle, symmetrical over all films, so that what all tokens see cancels."""
     height, width = maps.shape[1:3]
     number = torch.arange(start, start + len(maps))
-    rows = (height - min(4, height)) // 2 + number // 4 % min(4, height)
-    columns = (width - min(4, width)) // 2 + number % 4 % min(4, width)
-    return rows, columns
+    pair, mirrored = number // 2, number % 2 == 1
+    rows = (height - min(4, height)) // 2 + pair // 4 % min(4, height)
+    columns = (width - min(4, width)) // 2 + pair % 4 % min(4, width)
+    return torch.where(mirrored, height - 1 - rows, rows), torch.where(mirrored, width - 1 - columns, columns)
 
 
 def _centres(gradient: Tensor) -> Tensor:

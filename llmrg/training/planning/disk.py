@@ -64,7 +64,9 @@ def plan_disk(
     checkpoint = learnt + 8 * weights.trainable
     if launch.deepspeed:
         checkpoint = sum(weights.stored.values()) + 12 * weights.trainable
-    run = learnt + sum(artefacts.values()) + (encoder if frozen and not settings.system.tune_vision else 0) + TOKENIZER
+    asked = "disease_queries" in settings.system.evidence.sources  # a classifier that only warmed up is not kept
+    held = sum(size for name, size in artefacts.items() if asked or name != "disease_classifier")
+    run = learnt + held + (encoder if frozen and not settings.system.tune_vision else 0) + TOKENIZER
     film = settings.data.views * settings.data.image_size**2
     return {
         **{f"artefact: {name}": size for name, size in artefacts.items()},

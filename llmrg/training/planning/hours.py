@@ -81,7 +81,7 @@ def plan_hours(
         classifier = settings.stages.disease_classifier
         batch = StepShape(**{**vars(shape), "studies": classifier.batch_size})
         learnt = rehearse_encoder(encoder, batch, learn=True)
-        steps = math.ceil(counts.training * classifier.epochs / (classifier.batch_size * processes))
+        steps = math.ceil(counts.training * classifier.epochs / classifier.batch_size)  # one process builds it
         stages["disease_classifier"] = steps * _seconds(device, learnt)
         if classifier.max_minutes is not None:
             stages["disease_classifier"] = min(stages["disease_classifier"], 60 * classifier.max_minutes)

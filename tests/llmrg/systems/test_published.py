@@ -53,6 +53,14 @@ def test_what_a_configuration_says_counts_and_is_kept(repository: Path, tmp_path
     assert load_config(TrainConfig, tmp_path / "train.yaml") == config
 
 
+def test_a_saved_training_is_read_as_it_was(repository: Path, tmp_path: Path) -> None:
+    """Also where it has, against its setting, the default of a key that configurations used to lack."""
+    path = repository / "configs" / "systems" / "ammrg.yaml"
+    config = load_config(TrainConfig, path, ["system.setting=faithful", "system.evidence.disease_queries.fresh=false"])
+    (tmp_path / "train.yaml").write_text(dump_config(config))
+    assert load_config(TrainConfig, tmp_path / "train.yaml") == config
+
+
 def test_our_own_system_is_left_alone() -> None:
     values = {"system": {"setting": "fixed"}, "data": {}}
     assert fill_setting(values) == values

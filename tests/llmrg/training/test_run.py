@@ -41,6 +41,19 @@ def test_a_finished_run_is_left_alone(tiny_run: Any, monkeypatch: pytest.MonkeyP
     assert tree(tiny_run.run) == before
 
 
+def test_a_run_from_before_a_key_was_added_is_finished(tiny_run: Any, tmp_path: Path) -> None:
+    older = tmp_path / "runs" / "older"
+    shutil.copytree(tiny_run.run, older)
+    saved = older / "train.yaml"
+    lines = saved.read_text(encoding="utf-8").splitlines()
+    kept = [f"out: {older}" if line.startswith("out: ") else line for line in lines if "warm_up" not in line]
+    assert len(kept) == len(lines) - 1
+    saved.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    before = tree(older)
+    assert train(tiny_run.config, [f"out={older}"]) == older
+    assert tree(older) == before
+
+
 @pytest.mark.parametrize("override", ["training.learning_rate=0.5", "seed=4", "decoding.max_new_tokens=9"])
 def test_a_run_of_another_configuration_is_never_overwritten(tiny_run: Any, override: str) -> None:
     before = tree(tiny_run.folder / "runs")

@@ -60,6 +60,25 @@ def test_weights_decide_and_axes_are_told_apart() -> None:
     assert token_offset(module, image_size=SIZE) == pytest.approx((-0.5 / SIZE, 0.5 / SIZE), abs=1e-4)
 
 
+class Everywhere(nn.Module):
+    """Tokens that see three cells around their own, its middle as centre, and the whole film besides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.near = nn.Conv2d(1, 1, 24, stride=8, padding=8, bias=False)
+        nn.init.constant_(self.near.weight, 1 / 24**2)
+
+    def forward_features(self, images: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.near(images) + 5 * images.mean((2, 3), keepdim=True)
+        return found
+
+
+@pytest.mark.parametrize("cells", [7, 8])
+def test_what_all_tokens_see_counts_for_none(cells: int) -> None:
+    module = Backbone(trunk=Everywhere(), width=1, channels=1, mean=(0.5,), std=(0.25,), positions=None, frozen=False)
+    assert token_offset(module, image_size=8 * cells) == pytest.approx((0.0, 0.0), abs=1e-3)
+
+
 def test_within_no_grad_and_twice_the_same() -> None:
     module = backbone(halving(), halving()).train()
     with torch.inference_mode():
